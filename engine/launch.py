@@ -1,0 +1,116 @@
+"""Init: takes the latest state and a flow, compiles every entity, and queues the wave."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine import script
+from engine.errors import NotFound, Refused
+from engine.flow import Source
+from engine.keys import Date, check_version, encode_entity, version_key
+from engine.plan import Plan
+from engine.store.catalog import Catalog, resolve_config
+from engine.store.connect import Client
+from engine.store.pipes import Pipes, expiry
+from engine.store.states import States
+from engine.store.waves import Wave, Waves, new_wave
+
+
+@dataclass(frozen=True)
+class Launched:
+    """The wave; whether this call made it; seconds it took."""
+
+    wave: Wave
+    created: bool
+    seconds: float
+
+
+def nothing(_: int) -> None:
+    """A progress callback that does nothing."""
+
+
+def launch(
+    redis: Client,
+    plan: Plan,
+    *,
+    version: str,
+    date: Date,
+    trigger: str,
+    by: str,
+    base: str = "",
+    state: str | None = None,
+    source: Source | None = None,
+    partitions: Sequence[str] = (),
+    entities: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    deadline: float | None = None,
+    on_progress: Callable[[int], None] = nothing,
+) -> Launched:
+    """Starts a wave. The same (flow, version, date, trigger) again gives the wave there is.
+
+    A crash in between leaves nothing that runs; calling again makes the wave.
+
+    Parameters:
+        trigger: why it runs: `schedule:2013-07-01T14:00Z`, or `manual:` and something unique. Schedules yield to manual ones.
+        base: the version whose pipes are read where this one has none.
+        state: which state to run over; the flow's own when not given.
+        source: called first; what it yields is marked as seen at `date`.
+        partitions: only these, as users write them. Empty: all.
+        entities: only these, as users write them, whether the state holds them or not. Empty: all of the state.
+        config: overrides for this wave: `{"task.key": value}` or `{"key": value}`.
+        deadline: seconds from now after which nothing of it starts. None: none.
+        on_progress: called with the number of entities queued so far.
+
+    Raises:
+        BadKey: a name cannot be a key, or the config names what does not exist.
+        Refused: the state is empty.
+        NotFound: no such partition.
+    """
+    began = time.monotonic()
+    check_version(version)
+    if base:
+        check_version(base)
+    wave_config = resolve_config(plan, Catalog(redis).config(version, plan.flow), config or {})
+    state = state or plan.state
+    states, waves = States(redis), Waves(redis)
+    if source is not None:
+        states.seen(state, source(date), date.start.timestamp())
+    members = _members(states, plan, state, date, partitions, entities)
+    expire = expiry(date, plan.keep)
+    draft = new_wave(
+        plan, version=version, date=date, trigger=trigger, by=by, n=len(members), expire=expire, base=base, state=state,
+        config=wave_config, checks=_there_already(redis, plan, version, date),
+        deadline=int((time.time() + deadline) * 1000) if deadline else 0,
+    )  # fmt: skip
+    created = waves.create(draft, plan, script.body(plan), members, on_progress)
+    if created:
+        Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
+        Catalog(redis).publish(version, [plan])
+    wave = waves.find(draft.id, version) or draft
+    return Launched(wave, created, time.monotonic() - began)
+
+
+def _members(
+    states: States, plan: Plan, state: str, date: Date, partitions: Sequence[str], entities: Sequence[str]
+) -> list[tuple[str, str]]:
+    everyone = {m.entity: m.partition for m in states.members(state, date=date, active=plan.active)}
+    if partitions:
+        wanted = {encode_entity(p) for p in partitions}
+        there = set(everyone.values())
+        if missing := wanted - there:
+            raise NotFound(f"state {state!r} has no partition {min(missing)!r} at {date}; it has: {', '.join(sorted(there))}")
+        everyone = {e: p for e, p in everyone.items() if p in wanted}
+    if entities:
+        return [(key, everyone.get(key, "-")) for key in dict.fromkeys(map(encode_entity, entities))]
+    if not everyone:
+        raise Refused(f"state {state!r} has no entity active at {date}; a source or a collector must have seen some")
+    return list(everyone.items())
+
+
+def _there_already(redis: Client, plan: Plan, version: str, date: Date) -> tuple[str, ...]:
+    """Tasks that some other wave or person may have written pipes of: their cells look before they run."""
+    with redis.pipeline(transaction=False) as trip:
+        for task in plan.names:
+            trip.exists(version_key(version, f"at:{task}:{date}"))
+        return tuple(task for task, there in zip(plan.names, trip.execute(), strict=True) if there)

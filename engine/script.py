@@ -1,0 +1,97 @@
+"""Compiling: a flow, a version, a date and an entity become an executable bash script. Pure.
+
+A script is a header (what is this entity's), a body (what all entities of the wave share: a line a task) and, to run
+outside a worker, the runtime of `run.sh`. In a worker a warm bash evaluates header and body, and `task` hands the line to
+the slot. Everything from outside (entity keys, versions, dates) is quoted; task names cannot need it.
+"""
+
+import shlex
+from dataclasses import dataclass
+from importlib.resources import files
+
+from engine import durations
+from engine.errors import BadFlow
+from engine.keys import Date, decode_entity
+from engine.plan import Plan, TaskPlan
+
+RUNTIME = (files("engine") / "run.sh").read_text("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What a `task` line says: the task's name, what it waits for, for how long, and how long it may run (seconds)."""
+
+    task: str
+    after: tuple[str, ...] = ()
+    timeout: float = 600.0
+    limit: float = 3600.0
+
+
+def task_line(task: TaskPlan) -> str:
+    """The line of a task. Needs no quoting: names and durations are all it holds."""
+    after = f" --after {','.join(i.name for i in task.edges)}" if task.edges else ""
+    return f"task {task.name}{after} --timeout {durations.text(task.timeout)} --limit {durations.text(task.limit)}"
+
+
+def body(plan: Plan) -> str:
+    """The bash function that all entities of a wave share."""
+    return "\n".join(["flow() {", *(f"  {task_line(t)}" for t in plan.tasks), "}"]) + "\n"
+
+
+def header(entity: str) -> str:
+    """The assignment that makes the body an entity's own. `entity` is in key form."""
+    return f"WAVEDECK_KEY={shlex.quote(entity)}"
+
+
+def script(*, flow: str, version: str, base: str, date: Date, wave: str, entity: str, body: str) -> str:
+    """The whole executable script of an entity (in key form): `bash` runs it wherever `wavedeck` is installed and
+    `WAVEDECK_REDIS_URL` leads to Redis. `WAVEDECK_VERSION` and `WAVEDECK_BASE` in the environment replace the wave's own."""
+    title = " ".join(_comment(part) for part in (f"{flow}@{version}", date, decode_entity(entity), f"(wave {wave})"))
+    fixed = {"WAVEDECK_FLOW": flow, "WAVEDECK_DATE": str(date), "WAVEDECK_WAVE": wave}
+    replaceable = {"WAVEDECK_VERSION": version, "WAVEDECK_BASE": base}
+    lines = [
+        "#!/usr/bin/env bash",
+        f"# {title}",
+        *(f"{name}={shlex.quote(value)}" for name, value in fixed.items()),
+        *(f"[[ -v {name} ]] || {name}={shlex.quote(value)}" for name, value in replaceable.items()),
+        header(entity),
+        f"export WAVEDECK_KEY {' '.join((*fixed, *replaceable))}",
+        "",
+        body,
+        RUNTIME,
+    ]
+    return "\n".join(lines)
+
+
+def parse_block(block: str) -> tuple[Line, ...]:
+    """The lines that a body printed, as a worker's `task` hands them over: one task a line, words between spaces.
+
+    Raises:
+        BadFlow: a line is none that `task_line` writes.
+    """
+    return tuple(parse_words(line.split(" ")) for line in block.splitlines())
+
+
+def parse_words(words: list[str]) -> Line:
+    """One line's words, without `task`.
+
+    Raises:
+        BadFlow: they are none that `task_line` writes.
+    """
+    options = dict(zip(words[1::2], words[2::2], strict=False))
+    if not words or not words[0] or len(words) % 2 == 0 or not options.keys() <= {"--after", "--timeout", "--limit"}:
+        raise BadFlow(f"the script's line {' '.join(words)!r} is no task")
+    try:
+        return Line(
+            task=words[0],
+            after=tuple(options["--after"].split(",")) if "--after" in options else (),
+            timeout=durations.seconds(options.get("--timeout", "10m")),
+            limit=durations.seconds(options.get("--limit", "1h")),
+        )
+    except ValueError as e:
+        raise BadFlow(f"the script's line {' '.join(words)!r}: {e}") from None
+
+
+def _comment(text: str) -> str:
+    """Text from outside that can stand in a comment: it cannot leave its line."""
+    return "".join(c if c.isprintable() else "?" for c in text)

@@ -1,0 +1,101 @@
+"""Versions, the flows each of them has published, and its configuration.
+
+wd:versions            zset  version → when last active (Unix s)
+wd:{V}:flows           hash  flow → plan (JSON)
+wd:{V}:config:FLOW     hash  "task.key" or "key" → value (JSON)
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from engine.errors import BadKey, NotFound
+from engine.keys import VERSIONS, check_version, version_key
+from engine.payload import decode_json, encode_json
+from engine.plan import Plan
+from engine.store.connect import Client
+
+LIFE = 90 * 86400
+"""Seconds that a version's catalog outlives its last sign of life."""
+
+
+class Catalog:
+    """What there is to run."""
+
+    def __init__(self, redis: Client) -> None:
+        self._redis = redis
+
+    def publish(self, version: str, plans: list[Plan]) -> None:
+        """Makes flows known as `version`'s, as data: whoever has not their code can show and trigger them."""
+        key = version_key(check_version(version), "flows")
+        with self._redis.pipeline(transaction=False) as trip:
+            for plan in plans:
+                trip.hset(key, plan.flow, plan.to_json())
+            trip.expire(key, LIFE)
+            trip.execute()
+        self.touch(version)
+
+    def touch(self, version: str) -> None:
+        """Marks a version as active now."""
+        with self._redis.pipeline(transaction=False) as trip:
+            trip.zadd(VERSIONS, {version: int(time.time())})
+            trip.zremrangebyscore(VERSIONS, "-inf", int(time.time()) - LIFE)
+            trip.expire(VERSIONS, LIFE)
+            trip.expire(version_key(version, "flows"), LIFE)
+            trip.execute()
+
+    def versions(self) -> list[str]:
+        """The versions, the last active first."""
+        return [v.decode() for v in self._redis.zrevrange(VERSIONS, 0, -1)]
+
+    def flows(self, version: str) -> dict[str, Plan]:
+        """The flows a version has published."""
+        published = self._redis.hgetall(version_key(version, "flows"))
+        return {name.decode(): Plan.from_json(data) for name, data in sorted(published.items())}
+
+    def plan(self, version: str, flow: str) -> Plan:
+        """One published flow.
+
+        Raises:
+            NotFound: the version has published none of that name.
+        """
+        data = self._redis.hget(version_key(version, "flows"), flow)
+        if data is None:
+            raise NotFound(f"version {version!r} has published no flow {flow!r} (a worker of it publishes its flows)")
+        return Plan.from_json(data)
+
+    def set_config(self, version: str, flow: str, overrides: Mapping[str, Any]) -> None:
+        """Overrides of a version: `{"task.key": value}` for one task, `{"key": value}` for every task that has the key."""
+        key = version_key(check_version(version), f"config:{flow}")
+        with self._redis.pipeline(transaction=False) as trip:
+            for name, value in overrides.items():
+                trip.hset(key, name, encode_json(value))
+            trip.expire(key, LIFE)
+            trip.execute()
+
+    def config(self, version: str, flow: str) -> dict[str, Any]:
+        """The overrides of a version."""
+        stored = self._redis.hgetall(version_key(version, f"config:{flow}"))
+        return {name.decode(): decode_json(value) for name, value in stored.items()}
+
+
+def resolve_config(plan: Plan, *layers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What each task's `config` holds: its defaults, then each layer over them (`task.key`, or `key` for all that have it).
+
+    Raises:
+        BadKey: a layer names a task or key that does not exist; the text lists what does.
+    """
+    resolved = {t.name: dict(t.config) for t in plan.tasks}
+    for layer in layers:
+        for name, value in layer.items():
+            task, dot, key = name.rpartition(".")
+            if dot and task in resolved:
+                resolved[task][key] = value
+                continue
+            having = [config for config in resolved.values() if name in config]
+            if not having:
+                known = sorted(f"{t}.{k}" for t, config in resolved.items() for k in config)
+                raise BadKey(f"config {name!r} is of no task of {plan.flow!r}; there are: {', '.join(known) or 'none'}")
+            for config in having:
+                config[name] = value
+    return {task: config for task, config in resolved.items() if config}

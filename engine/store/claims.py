@@ -1,0 +1,209 @@
+"""What workers say to Redis: claims, transitions, renewals, give-backs; and trips that carry many commands at once."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+from engine.payload import encode_json
+from engine.status import legal_pairs
+from engine.store.connect import Client
+from engine.store.scripts import CLAIM, MOVE, RELEASE, RENEW, Arg
+from engine.store.waves import Wave
+
+LEASE = 15.0
+"""Seconds that a claim lives without being renewed."""
+MOST_ATTEMPTS = 2
+"""How many workers may die over a running cell before it counts as what killed them."""
+RECORD = 8
+_LEGAL = legal_pairs()
+_KILLER = encode_json({
+    "error": {
+        "type": "WorkerDied",
+        "message": f"{MOST_ATTEMPTS} workers died or fell silent while they ran it",
+        "where": "",
+        "traceback": "",
+    }
+})  # fmt: skip
+
+Hold = tuple[int, int, bytes]
+"""Entities that a worker holds: the first, how many, and their claim records."""
+
+
+@dataclass(slots=True)
+class Claimed:
+    """A batch of entities under a lease. Lists run in step, one item an entity."""
+
+    wave: Wave
+    now: int
+    """Redis' clock when it was claimed, Unix ms; `mono` is this process's monotonic clock at that moment."""
+    mono: float
+    ids: list[int]
+    entities: list[str]
+    partitions: list[str]
+    records: list[bytes]
+    cells: list[bytes | None]
+    """The cells of an entity that was claimed before, a byte a task; None for one that never was."""
+    queued: int = 0
+    next_lease: int = 0
+    workers: int = 1
+    """How many workers have served the wave so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Nothing to claim, and there will be nothing: `gone`, `cancelled` or `overdue`; entities that are still held."""
+
+    reason: str
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One step of neighbouring entities. `times`: 8 bytes each (`pack_time`), or empty."""
+
+    task: int
+    before: int
+    after: int
+    first: int
+    many: int
+    times: bytes = b""
+
+
+@dataclass(slots=True)
+class Moves:
+    """What one call of the transition script does."""
+
+    holds: list[Hold]
+    steps: list[Move] = field(default_factory=list)
+    notes: list[tuple[int, int, bytes]] = field(default_factory=list)
+    logs: list[tuple[int, int, bytes]] = field(default_factory=list)
+    ends: list[tuple[int, int]] = field(default_factory=list)
+    """(first, how many) entities that are done."""
+
+    def __bool__(self) -> bool:
+        return bool(self.steps or self.notes or self.logs or self.ends)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of it: why the wave is cancelled (or ""), its entities left, and (task, entity) pairs refused."""
+
+    cancelled: str
+    left: int
+    refused: list[tuple[int, int]]
+
+
+def pack_time(start: float, duration: float) -> bytes:
+    """A cell's time: seconds since the wave was created, seconds it took."""
+    ms = min(max(int(start * 1000), 0), 0xFFFFFFFF)
+    return ms.to_bytes(4, "little") + min(max(int(duration * 100_000), 0), 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def holds_of(ids: Sequence[int], records: Sequence[bytes]) -> list[Hold]:
+    """The holds of entities: neighbours together."""
+    return [(first, many, b"".join(records[at : at + many])) for first, many, at in spans(ids)]
+
+
+def spans(ids: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Neighbouring numbers as (first, how many, where the first stands in `ids`)."""
+    found, at = [], 0
+    for i in range(1, len(ids) + 1):
+        if i == len(ids) or ids[i] != ids[i - 1] + 1:
+            found.append((ids[at], i - at, at))
+            at = i
+    return found
+
+
+def claim_command(wave: Wave, want: int, worker: str, lease: float = LEASE) -> tuple[Arg, ...]:
+    """Claims up to `want` entities; `read_claim` reads the reply."""
+    keys = ("wave", "members", "board", "counts", "claims", "leases", "returned", "crew", "notes")
+    args = (want, int(lease * 1000), worker, MOST_ATTEMPTS, wave.expire, _KILLER)
+    return CLAIM.command(map(wave.key, keys), args)
+
+
+def read_claim(wave: Wave, reply: list[Any]) -> Claimed | Closed:
+    """What a claim gave. A `Claimed` may be empty: all that is left is held by others."""
+    if reply[0] != b"ok":
+        return Closed(reply[0].decode(), int(reply[1]) if len(reply) > 1 else 0)
+    _, now, queued, lease, crew, first, many, record, fresh, again, records, cells, members = reply
+    pairs = [m.decode().partition(" ") for m in [*members, *fresh]]
+    return Claimed(
+        wave=wave,
+        now=now,
+        mono=time.monotonic(),
+        ids=[*map(int, again), *range(first, first + many)],
+        entities=[p[0] for p in pairs],
+        partitions=[p[2] for p in pairs],
+        records=[*records, *[record] * many],
+        cells=[*cells, *[None] * many],
+        queued=queued,
+        next_lease=lease,
+        workers=crew,
+    )
+
+
+def move_command(wave: Wave, moves: Moves) -> tuple[Arg, ...]:
+    """The call that makes them; `read_move` reads the reply."""
+    keys = ("wave", "board", "times", "counts", "claims", "leases", "notes", "logs")
+    args: list[Arg] = [_LEGAL, wave.expire, len(moves.holds)]
+    for hold in moves.holds:
+        args += hold
+    args.append(len(moves.steps))
+    for s in moves.steps:
+        args += (s.task, chr(s.before), chr(s.after), s.first, s.many, s.times)
+    for texts in (moves.notes, moves.logs):
+        args.append(len(texts))
+        for text in texts:
+            args += text
+    args.append(len(moves.ends))
+    for end in moves.ends:
+        args += end
+    return MOVE.command(map(wave.key, keys), args)
+
+
+def read_move(reply: list[Any]) -> Moved:
+    """What a transition call did."""
+    refused = [(int(t), int(e)) for t, e, *_ in (r.split(b" ") for r in reply[2:])]
+    return Moved(reply[0].decode(), int(reply[1]), refused)
+
+
+def release(redis: Client, wave: Wave, holds: Sequence[Hold]) -> int:
+    """Gives entities back, with what of them had ended. Returns how many were still the caller's."""
+    keys = [wave.key(k) for k in ("wave", "board", "counts", "claims", "leases", "returned")]
+    return int(RELEASE(redis, keys, [wave.expire, len(holds), *_flat(holds)]))
+
+
+def renew(redis: Client, wave: Wave, holds: Sequence[Hold], lease: float = LEASE) -> tuple[str, int]:
+    """Prolongs leases. Why the wave is cancelled (or ""), and how many entities are still the caller's."""
+    keys = [wave.key(k) for k in ("wave", "claims", "leases")]
+    cancelled, renewed = RENEW(redis, keys, [int(lease * 1000), len(holds), *_flat(holds)])
+    return cancelled.decode(), int(renewed)
+
+
+def _flat(holds: Iterable[Hold]) -> list[Arg]:
+    return [part for hold in holds for part in hold]
+
+
+def trip(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Sends commands in one trip, in order. A command that the server refuses gives its error as its result, and the others
+    are not touched by it. Scripts that the server has forgotten are loaded and called again.
+
+    Raises:
+        redis.exceptions.ConnectionError: the server was lost; what it had taken it has done, and all of ours may be repeated.
+    """
+    if not commands:
+        return []
+    pipeline = redis.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    replies: list[Any] = pipeline.execute(raise_on_error=False)
+    forgotten = [i for i, r in enumerate(replies) if isinstance(r, NoScriptError)]
+    if forgotten:
+        for script in (CLAIM, MOVE, RELEASE, RENEW):
+            script.load(redis)
+        for i in forgotten:
+            replies[i] = redis.execute_command(*commands[i])
+    return replies

@@ -1,0 +1,98 @@
+-- Takes a batch of entities under a lease: those whose lease ran out first, then those given back, then those never claimed.
+--
+-- KEYS  wave members board counts claims leases returned crew notes
+-- ARGV  how many · lease (ms) · worker · most attempts · expiry of keys (Unix s) · note for a cell that killed its workers
+-- -> {"gone"} no such wave · {"cancelled", left} · {"overdue", left}
+--  | {"ok", now (ms), queued, next lease end (ms) or 0, crew,
+--     first, how many never claimed, their record, {members},
+--     {taken up again}, {their records}, {their cells, a string of T bytes each}, {their members}}
+local want, lease, worker, most, expire = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local now = clock()
+local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'next', 'cancelled', 'deadline', 'left')
+if not w[1] then return {'gone'} end
+local n, tasks, next_, left = tonumber(w[1]), tonumber(w[2]), tonumber(w[3]), tonumber(w[6])
+if not w[4] and w[5] and now > tonumber(w[5]) and left > 0 then return {'overdue', left} end
+
+local function cells_of(entity)
+  local cells = {}
+  for t = 0, tasks - 1 do cells[t + 1] = redis.call('GETRANGE', KEYS[3], t * n + entity, t * n + entity) end
+  return cells
+end
+
+local expired = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, w[4] and 1000 or want)
+if w[4] then
+  -- Nobody will come back for these: their workers are gone, or too late to change anything.
+  for _, id in ipairs(expired) do
+    for t, cell in ipairs(cells_of(tonumber(id))) do
+      if cell == 'P' or cell == 'R' then set(KEYS[3], n, t - 1, tonumber(id), cell, 'C') end
+    end
+    local token, crew, attempts = parse(redis.call('GETRANGE', KEYS[5], id * 8, id * 8 + 7))
+    redis.call('SETRANGE', KEYS[5], id * 8, record(token + 1, crew, attempts))
+    redis.call('ZREM', KEYS[6], id)
+  end
+  flush(KEYS[4])
+  if #expired > 0 then left = redis.call('HINCRBY', KEYS[1], 'left', -#expired) end
+  if left == 0 then redis.call('HSETNX', KEYS[1], 'ended', now) end
+  return {'cancelled', left}
+end
+
+local crew = redis.call('HGET', KEYS[8], worker)
+if not crew then
+  crew = redis.call('HINCRBY', KEYS[8], '#', 1)
+  redis.call('HSET', KEYS[8], worker, crew)
+  redis.call('EXPIREAT', KEYS[8], expire)
+end
+crew = tonumber(crew)
+
+local again = expired
+for _, id in ipairs(expired) do
+  local token, old, attempts = parse(redis.call('GETRANGE', KEYS[5], id * 8, id * 8 + 7))
+  for t, cell in ipairs(cells_of(tonumber(id))) do
+    if cell == 'R' then
+      local to = 'P'
+      if attempts >= most then
+        to = 'X'
+        redis.call('HSET', KEYS[9], (t - 1) .. ':' .. id, ARGV[6])
+        redis.call('EXPIREAT', KEYS[9], expire)
+      end
+      set(KEYS[3], n, t - 1, tonumber(id), 'R', to)
+    end
+  end
+end
+if #again < want then
+  local back = redis.call('LPOP', KEYS[7], want - #again)
+  if back then
+    for _, id in ipairs(back) do again[#again + 1] = id end
+  end
+end
+local records, cells, members = {}, {}, {}
+for i, id in ipairs(again) do
+  local token, old, attempts = parse(redis.call('GETRANGE', KEYS[5], id * 8, id * 8 + 7))
+  records[i] = record(token + 1, crew, attempts + 1)
+  redis.call('SETRANGE', KEYS[5], id * 8, records[i])
+  redis.call('ZADD', KEYS[6], now + lease, id)
+  cells[i] = table.concat(cells_of(tonumber(id)))
+  members[i] = redis.call('LINDEX', KEYS[2], id)
+end
+
+local fresh = math.min(want - #again, n - next_)
+local first, names, rec = next_, {}, record(1, crew, 1)
+if fresh > 0 then
+  if first == 0 then redis.call('HSETNX', KEYS[1], 'started', now) end
+  redis.call('HSET', KEYS[1], 'next', next_ + fresh)
+  redis.call('SETRANGE', KEYS[5], first * 8, string.rep(rec, fresh))
+  local lease_args = {}
+  for i = 0, fresh - 1 do
+    lease_args[2 * i + 1] = now + lease
+    lease_args[2 * i + 2] = first + i
+  end
+  for i = 1, #lease_args, 2000 do
+    redis.call('ZADD', KEYS[6], unpack(lease_args, i, math.min(i + 1999, #lease_args)))
+  end
+  names = redis.call('LRANGE', KEYS[2], first, first + fresh - 1)
+end
+if fresh > 0 or #again > 0 then redis.call('EXPIREAT', KEYS[6], expire) end
+flush(KEYS[4])
+local queued = n - next_ - fresh + redis.call('LLEN', KEYS[7])
+local head = redis.call('ZRANGE', KEYS[6], 0, 0, 'WITHSCORES')
+return {'ok', now, queued, math.floor(tonumber(head[2] or 0)), crew, first, fresh, rec, names, again, records, cells, members}

@@ -1,0 +1,20 @@
+-- Prolongs the leases of entities that the caller still holds.
+--
+-- KEYS  wave claims leases
+-- ARGV  lease (ms) · number of claims, then for each: first entity, how many, their records
+-- -> {reason if the wave is cancelled or "", how many were renewed}
+local till = clock() + tonumber(ARGV[1])
+local renewed, at = 0, 3
+for _ = 1, tonumber(ARGV[2]) do
+  local first, many, recs = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2]
+  at = at + 3
+  for i = 0, many - 1 do
+    local e = first + i
+    if redis.call('GETRANGE', KEYS[2], e * 8, e * 8 + 7) == string.sub(recs, i * 8 + 1, i * 8 + 8)
+      and redis.call('ZSCORE', KEYS[3], e) then
+      redis.call('ZADD', KEYS[3], till, e)
+      renewed = renewed + 1
+    end
+  end
+end
+return {redis.call('HGET', KEYS[1], 'cancelled') or '', renewed}

@@ -1,0 +1,435 @@
+"""Waves: their records, boards, and what is read of them. The shapes of a wave's keys are in `lua/common.lua`.
+
+wd:{V}:waves           zset    wave → when created (ms)
+wd:{V}:queue           zset    waves to serve, the most urgent first
+wd:{V}:bell            list    a token for each slot to wake
+wd:{V#W}:wave …        the wave's own keys
+wd:{V#W}:plan, :body   string  the flow as it was compiled, and the script all its entities share
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from engine.errors import NotFound
+from engine.keys import Date, version_key, wave_key
+from engine.payload import decode_json, encode_json
+from engine.plan import Plan
+from engine.status import Cell, Status, count_by_status
+from engine.store.catalog import Catalog
+from engine.store.connect import Client
+from engine.store.scripts import CANCEL
+
+URGENT = 10**14
+"""What puts a wave that a person triggered before those of the schedule, oldest first among each."""
+MEMBERS_A_TRIP = 5000
+
+
+@dataclass(frozen=True)
+class Wave:
+    """A wave's record. `created`, `started`, `ended`, `deadline`: Unix ms, 0 when there is none; `expire`: Unix s."""
+
+    id: str
+    flow: str
+    version: str
+    date: Date
+    trigger: str
+    by: str
+    tasks: tuple[str, ...]
+    n: int
+    created: int
+    expire: int
+    base: str = ""
+    state: str = ""
+    deadline: int = 0
+    plan: str = ""
+    config: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checks: tuple[str, ...] = ()
+    """Tasks some of whose pipes may have been there before the wave."""
+    started: int = 0
+    ended: int = 0
+    left: int = 0
+    """Entities that have not ended."""
+    next: int = 0
+    """The first entity that was never claimed."""
+    cancelled: str = ""
+    cancelled_by: str = ""
+
+    @property
+    def cells(self) -> int:
+        """Entities × tasks."""
+        return self.n * len(self.tasks)
+
+    @property
+    def running(self) -> bool:
+        """Whether it has entities that have not ended."""
+        return not self.ended
+
+    @cached_property
+    def locator(self) -> str:
+        """How people name it: `flights@main 2013-07-01T14`."""
+        return f"{self.flow}@{self.version} {self.date}"
+
+    def key(self, what: str) -> str:
+        """One of its keys."""
+        return wave_key(self.version, self.id, what)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A wave and how far it is: for each task the number of its cells by board byte."""
+
+    wave: Wave
+    counts: tuple[dict[int, int], ...]
+
+    def by_status(self, task: int) -> dict[Status, int]:
+        """A task's counts by status; every status is there."""
+        return count_by_status(self.counts[task])
+
+    @cached_property
+    def total(self) -> dict[Status, int]:
+        """All tasks' counts by status."""
+        totals = dict.fromkeys(Status, 0)
+        for task in range(len(self.counts)):
+            for status, count in self.by_status(task).items():
+                totals[status] += count
+        return totals
+
+
+def wave_id(flow: str, version: str, date: str, trigger: str) -> str:
+    """The id of the wave of a (flow, version, date, trigger): 9 hex digits and letters, the same for the same four."""
+    return "w" + hashlib.sha256("\0".join((flow, version, date, trigger)).encode()).hexdigest()[:8]
+
+
+class Waves:
+    """Creates, finds and reads waves."""
+
+    def __init__(self, redis: Client) -> None:
+        self._redis = redis
+
+    # writing
+
+    def create(
+        self, wave: Wave, plan: Plan, body: str, members: Sequence[tuple[str, str]], on_progress: Callable[[int], None]
+    ) -> bool:
+        """Writes a wave, all of it Pending, and queues it. False when it was there already, and nothing is changed.
+
+        A process that dies in between leaves a wave that nobody sees; the next call with the same identity makes it anew.
+
+        Parameters:
+            members: (entity, partition) in key form, in the order in which they will be served.
+            on_progress: called with the number of entities written so far.
+        """
+        record = wave.key("wave")
+        if self._redis.exists(record):
+            return False
+        lists = wave.key("members")
+        self._redis.delete(lists)
+        for at in range(0, len(members), MEMBERS_A_TRIP):
+            part = members[at : at + MEMBERS_A_TRIP]
+            self._redis.rpush(lists, *[f"{entity} {partition}" for entity, partition in part])
+            on_progress(at + len(part))
+        cells = wave.cells
+        with self._redis.pipeline(transaction=True) as trip:
+            trip.set(wave.key("board"), bytes([Cell.PENDING]) * cells)
+            trip.setrange(wave.key("times"), cells * 8 - 1, b"\0")
+            trip.setrange(wave.key("claims"), wave.n * 8 - 1, b"\0")
+            trip.hset(wave.key("counts"), mapping={f"{t}{chr(Cell.PENDING)}": wave.n for t in range(len(wave.tasks))})
+            trip.set(wave.key("plan"), plan.to_json())
+            trip.set(wave.key("body"), body)
+            for what in ("members", "board", "times", "claims", "counts", "plan", "body"):
+                trip.expireat(wave.key(what), wave.expire)
+            trip.hset(record, mapping=_to_hash(wave))
+            trip.expireat(record, wave.expire)
+            trip.execute()
+        self._enqueue(wave)
+        return True
+
+    def _enqueue(self, wave: Wave) -> None:
+        urgent = 0 if wave.trigger.startswith("schedule:") else URGENT
+        with self._redis.pipeline(transaction=False) as trip:
+            trip.zadd(version_key(wave.version, "waves"), {wave.id: wave.created})
+            trip.zremrangebyscore(version_key(wave.version, "waves"), "-inf", wave.created - 90 * 86400_000)
+            trip.expireat(version_key(wave.version, "waves"), wave.expire)
+            trip.zadd(version_key(wave.version, "queue"), {wave.id: wave.created - urgent})
+            trip.expireat(version_key(wave.version, "queue"), wave.expire)
+            trip.execute()
+        Catalog(self._redis).touch(wave.version)
+        ring(self._redis, wave.version, wave.n)
+
+    def cancel(self, wave: Wave, reason: str, by: str) -> tuple[int, int] | None:
+        """Ends a wave: when this returns, nothing of it starts any more. Cells cancelled at once, and entities that workers still
+        hold and will cancel; None when it had ended or was cancelled before."""
+        keys = [wave.key(k) for k in ("wave", "board", "counts", "returned")]
+        done = CANCEL(self._redis, keys, [reason, by])
+        if done is None:
+            return None
+        if done[1] == 0:
+            self.dequeue(wave.version, wave.id)
+        return int(done[0]), int(done[1])
+
+    def dequeue(self, version: str, wave: str) -> None:
+        """Takes a wave that has ended, or is gone, off the list of those to serve."""
+        self._redis.zrem(version_key(version, "queue"), wave)
+
+    # finding
+
+    def find(self, wave: str, version: str | None = None) -> Wave | None:
+        """The wave with this id; looked for in every version when none is given."""
+        for v in [version] if version is not None else Catalog(self._redis).versions():
+            stored = self._redis.hgetall(wave_key(v, wave, "wave"))
+            if b"n" in stored:
+                return _from_hash(wave, stored)
+        return None
+
+    def get(self, name: str) -> Wave:
+        """The wave that a person names: an id, the beginning of one, `last`, or `flow@version date`.
+
+        Raises:
+            NotFound: there is none, or several; the text says which.
+        """
+        if wave := self.find(name):
+            return wave
+        flow, at, rest = name.partition("@")
+        version, _, date = rest.rpartition(" ")
+        found = [
+            p.wave
+            for p in self.recent(200)
+            if (at and (p.wave.flow, p.wave.version, p.wave.date) == (flow, version, date))
+            or (not at and len(name) >= 3 and p.wave.id.startswith(name))
+            or name == "last"
+        ]
+        if not found:
+            raise NotFound(f"no wave {name!r}; `wavedeck waves` lists them")
+        ids = {w.id for w in found}
+        if len(ids) > 1 and not at and name != "last":
+            raise NotFound(f"{name!r} begins several waves: {', '.join(sorted(ids))}")
+        return found[0]
+
+    def recent(self, limit: int = 50, *, version: str | None = None, flow: str | None = None) -> list[Progress]:
+        """The newest waves, newest first, with their counts."""
+        versions = [version] if version is not None else Catalog(self._redis).versions()
+        with self._redis.pipeline(transaction=False) as trip:
+            for v in versions:
+                trip.zrevrange(version_key(v, "waves"), 0, limit * (4 if flow else 1) - 1, withscores=True)
+            lists = trip.execute()
+        found = [(int(ms), v, w.decode()) for v, waves in zip(versions, lists, strict=True) for w, ms in waves]
+        found.sort(reverse=True)
+        out: list[Progress] = []
+        for at in range(0, len(found), limit):
+            part = found[at : at + limit]
+            with self._redis.pipeline(transaction=False) as trip:
+                for _, v, w in part:
+                    trip.hgetall(wave_key(v, w, "wave"))
+                    trip.hgetall(wave_key(v, w, "counts"))
+                replies = trip.execute()
+            for (_, v, w), stored, counts in zip(part, replies[::2], replies[1::2], strict=True):
+                if b"n" not in stored:
+                    self._redis.zrem(version_key(v, "waves"), w)
+                elif flow is None or stored[b"flow"] == flow.encode():
+                    wave = _from_hash(w, stored)
+                    out.append(Progress(wave, _counts(counts, len(wave.tasks))))
+            if len(out) >= limit:
+                break
+        return out[:limit]
+
+    def progress(self, wave: Wave) -> Progress:
+        """The wave as it is now, with its counts, both read in one moment.
+
+        Raises:
+            NotFound: it has expired.
+        """
+        with self._redis.pipeline(transaction=True) as trip:
+            trip.hgetall(wave.key("wave"))
+            trip.hgetall(wave.key("counts"))
+            stored, counts = trip.execute()
+        if b"n" not in stored:
+            raise NotFound(f"wave {wave.id} has expired")
+        return Progress(_from_hash(wave.id, stored), _counts(counts, len(wave.tasks)))
+
+    # reading
+
+    def plan(self, wave: Wave) -> Plan:
+        """The flow as the wave was compiled from."""
+        return Plan.from_json(self._redis.get(wave.key("plan")) or b"")
+
+    def body(self, wave: Wave) -> str:
+        """The script that all its entities share."""
+        return (self._redis.get(wave.key("body")) or b"").decode()
+
+    def board(self, wave: Wave) -> bytes:
+        """All cells, task by task: cell of (task t, entity e) at `t * n + e`."""
+        board: bytes = self._redis.get(wave.key("board")) or b""
+        return board
+
+    def times(self, wave: Wave) -> bytes:
+        """All times, as `common.lua` says; `span` reads one."""
+        times: bytes = self._redis.get(wave.key("times")) or b""
+        return times
+
+    def column(self, wave: Wave, task: int) -> bytes:
+        """The cells of one task, an entity a byte."""
+        column: bytes = self._redis.getrange(wave.key("board"), task * wave.n, (task + 1) * wave.n - 1)
+        return column
+
+    def cell(self, wave: Wave, task: int, entity: int) -> int:
+        """One cell's byte."""
+        at = task * wave.n + entity
+        return int((self._redis.getrange(wave.key("board"), at, at) or b"?")[0])
+
+    def members(self, wave: Wave, first: int = 0, last: int = -1) -> list[tuple[str, str]]:
+        """(entity, partition) of the wave's entities, in key form, in order; `last` is included."""
+        pairs = (m.decode().partition(" ") for m in self._redis.lrange(wave.key("members"), first, last))
+        return [(entity, partition) for entity, _, partition in pairs]
+
+    def number(self, wave: Wave, entity: str) -> int | None:
+        """The number of an entity (in key form) in a wave, or None."""
+        prefix = entity.encode() + b" "
+        for at in range(0, wave.n, MEMBERS_A_TRIP):
+            part = self._redis.lrange(wave.key("members"), at, at + MEMBERS_A_TRIP - 1)
+            for i, member in enumerate(part):
+                if member.startswith(prefix):
+                    return at + i
+        return None
+
+    def note(self, wave: Wave, task: int, entity: int) -> dict[str, Any] | None:
+        """What a cell has to say: why it failed, was blocked, or what it ran with."""
+        stored = self._redis.hget(wave.key("notes"), f"{task}:{entity}")
+        return None if stored is None else dict(decode_json(stored))
+
+    def notes(self, wave: Wave, cells: Iterable[tuple[int, int]] | None = None) -> dict[tuple[int, int], dict[str, Any]]:
+        """Notes by (task, entity): of these cells, or all."""
+        found: dict[tuple[int, int], dict[str, Any]] = {}
+        if cells is None:
+            for name, stored in self._redis.hscan_iter(wave.key("notes"), count=1000):
+                task, _, entity = name.decode().partition(":")
+                found[int(task), int(entity)] = dict(decode_json(stored))
+            return found
+        wanted = list(cells)
+        if wanted:
+            for cell, stored in zip(wanted, self._redis.hmget(wave.key("notes"), [f"{t}:{e}" for t, e in wanted]), strict=True):
+                if stored is not None:
+                    found[cell] = dict(decode_json(stored))
+        return found
+
+    def log(self, wave: Wave, task: int, entity: int) -> str:
+        """What a cell printed, its last 64 KiB."""
+        stored: bytes | None = self._redis.hget(wave.key("logs"), f"{task}:{entity}")
+        return (stored or b"").decode("utf-8", "replace")
+
+    def worker_of(self, wave: Wave, entity: int) -> str | None:
+        """Who claimed an entity last."""
+        record = self._redis.getrange(wave.key("claims"), entity * 8, entity * 8 + 7)
+        number = int.from_bytes(record[4:6], "little")
+        return self.crew(wave).get(number) if number else None
+
+    def workers_of(self, wave: Wave, first: int, count: int) -> list[str]:
+        """Who claimed each of these entities last; "" for nobody."""
+        records = self._redis.getrange(wave.key("claims"), first * 8, (first + count) * 8 - 1)
+        crew = self.crew(wave)
+        return [crew.get(int.from_bytes(records[i + 4 : i + 6], "little"), "") for i in range(0, len(records), 8)]
+
+    def crew(self, wave: Wave) -> dict[int, str]:
+        """Crew number → worker."""
+        return {int(v): k.decode() for k, v in self._redis.hgetall(wave.key("crew")).items() if k != b"#"}
+
+    def memory(self, wave: Wave) -> int:
+        """Bytes that the wave holds in Redis beyond its pipes."""
+        parts = (
+            "wave",
+            "plan",
+            "body",
+            "members",
+            "board",
+            "times",
+            "counts",
+            "claims",
+            "returned",
+            "leases",
+            "crew",
+            "notes",
+            "logs",
+        )
+        with self._redis.pipeline(transaction=False) as trip:
+            for what in parts:
+                trip.memory_usage(wave.key(what), samples=0)
+            return sum(size or 0 for size in trip.execute())
+
+
+def span(times: bytes, at: int) -> tuple[float, float]:
+    """Start (seconds since the wave was created) and duration (seconds) of the cell at `at`; zeros when it never ran."""
+    start = int.from_bytes(times[at * 8 : at * 8 + 4], "little")
+    duration = int.from_bytes(times[at * 8 + 4 : at * 8 + 8], "little")
+    return start / 1000, duration / 100_000
+
+
+def ring(redis: Client, version: str, slots: int) -> None:
+    """Wakes idle slots of a version, as many as there is work for."""
+    key = version_key(version, "bell")
+    redis.rpush(key, *[b"1"] * max(1, min(slots, 64)))
+    redis.ltrim(key, 0, 255)
+    redis.expire(key, 3600)
+
+
+def new_wave(plan: Plan, *, version: str, date: Date, trigger: str, by: str, n: int, expire: int, **more: Any) -> Wave:
+    """The record of a wave that begins now."""
+    return Wave(
+        id=wave_id(plan.flow, version, date, trigger),
+        flow=plan.flow,
+        version=version,
+        date=date,
+        trigger=trigger,
+        by=by,
+        tasks=plan.names,
+        n=n,
+        created=int(time.time() * 1000),
+        expire=expire,
+        plan=plan.sha,
+        left=n,
+        **more,
+    )
+
+
+_INTS = ("created", "expire", "deadline", "started", "ended", "left", "next")
+_TEXTS = ("flow", "version", "trigger", "by", "base", "state", "plan", "cancelled", "cancelled_by")
+
+
+def _to_hash(wave: Wave) -> dict[str, Any]:
+    record: dict[str, Any] = {name: getattr(wave, name) for name in _TEXTS if getattr(wave, name)}
+    record |= {name: getattr(wave, name) for name in _INTS if getattr(wave, name)}
+    return record | {
+        "date": str(wave.date),
+        "n": wave.n,
+        "tasks": len(wave.tasks),
+        "next": wave.next,
+        "left": wave.left,
+        "names": " ".join(wave.tasks),
+        "checks": " ".join(wave.checks),
+        "config": encode_json(wave.config),
+    }
+
+
+def _from_hash(wave: str, stored: dict[bytes, bytes]) -> Wave:
+    text = {k.decode(): v.decode() for k, v in stored.items()}
+    more: dict[str, Any] = {name: int(text.get(name, 0)) for name in _INTS}
+    more |= {name: text.get(name, "") for name in _TEXTS}
+    return Wave(
+        id=wave,
+        date=Date(text["date"]),
+        tasks=tuple(text["names"].split()),
+        n=int(text["n"]),
+        config=decode_json(stored[b"config"]),
+        checks=tuple(text["checks"].split()),
+        **more,
+    )
+
+
+def _counts(stored: dict[bytes, bytes], tasks: int) -> tuple[dict[int, int], ...]:
+    counts: tuple[dict[int, int], ...] = tuple({} for _ in range(tasks))
+    for name, value in stored.items():
+        if count := int(value):
+            counts[int(name[:-1])][name[-1]] = count
+    return counts

@@ -1,0 +1,60 @@
+"""`python -m worker`: a worker of one version."""
+
+import argparse
+import logging
+import os
+import platform
+import secrets
+import socket
+import sys
+
+from engine.errors import WavedeckError
+from engine.keys import check_version
+from engine.load import load_flows
+from engine.store.claims import LEASE
+from engine.store.connect import check, connect
+from worker.slot import Settings
+from worker.watcher import Watcher
+
+
+def cpus() -> int:
+    """How many CPUs this process may use."""
+    if platform.system() == "Linux":
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the worker; its exit status."""
+    parser = argparse.ArgumentParser(
+        prog="wavedeck worker", description="Collects compiled entities of a version and runs them."
+    )
+    parser.add_argument("--version", default=os.environ.get("WAVEDECK_VERSION", "main"), help="the version to serve (main)")
+    parser.add_argument("--slots", type=int, default=cpus(), help="tasks at once; default: the CPUs it may use")
+    parser.add_argument("--until-idle", action="store_true", help="end when nothing is left to do")
+    parser.add_argument("--lease", type=float, default=LEASE, help="seconds that a claim lives without being renewed")
+    parser.add_argument("--stop-timeout", type=float, default=110.0, help="seconds that SIGTERM leaves to what runs")
+    parser.add_argument("--name", default=f"{socket.gethostname()[:20]}-{secrets.token_hex(3)}", help="how it is called")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=os.environ.get("WAVEDECK_LOG", "INFO"), format="%(asctime)s %(levelname)s %(message)s")
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")  # a slot is a CPU; libraries that would take all of them slow each other down
+    url = os.environ.get("WAVEDECK_REDIS_URL", "")
+    try:
+        if not url:
+            raise WavedeckError("a worker needs WAVEDECK_REDIS_URL")
+        if args.slots < 1:
+            raise WavedeckError("--slots must be at least 1")
+        check_version(args.version)
+        redis = connect(url)
+        check(redis, url)
+        redis.close()
+        settings = Settings(url, args.version, args.name, args.slots, args.lease, args.until_idle)
+        return Watcher(settings, load_flows(), stop_timeout=args.stop_timeout).run()
+    except WavedeckError as e:
+        print(f"wavedeck worker: {e}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

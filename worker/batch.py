@@ -1,0 +1,334 @@
+"""A claim taken through its tasks: round after round, all entities of the batch together.
+
+A round's results and the starts of the next leave in one trip. Values that this batch wrote are at hand: a pipe never
+changes, so reading it back would only cost. While a cell is slow, the slot's monitor calls `tend`: what is finished is
+written, the batch-mates are given back to other slots, and an entity whose tasks have waited long enough goes on alone.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine.status import ENDED, Cell
+from engine.store.claims import Claimed, Hold, Move, Moves, holds_of, pack_time, spans
+from worker.inputs import Found
+from worker.job import Job, Schedule
+from worker.outbox import Outbox, Result, blocked
+from worker.output import thread_log
+from worker.solo import Solo
+
+if TYPE_CHECKING:
+    from worker.slot import Slot
+
+FLUSH = 0.25
+"""Seconds after which finished results of a round that takes long are written without waiting for the rest."""
+HOARD = 1.0
+"""Seconds that a cell may run before its batch-mates are given back."""
+HELD, GIVEN_BACK, ALONE = 0, 1, 2
+
+
+@dataclass(slots=True)
+class Start:
+    """A cell that is to run now. `at`: the entity's place in the batch."""
+
+    task: int
+    at: int
+    found: Found
+
+
+class Batch:
+    """A claim under way in a slot."""
+
+    def __init__(self, slot: "Slot", job: Job, claimed: Claimed, schedule: Schedule) -> None:
+        self.slot, self.job, self.schedule = slot, job, schedule
+        self.ids, self.entities, self.records = claimed.ids, claimed.entities, claimed.records
+        count, tasks = len(claimed.ids), len(job.tasks)
+        self.cells = [bytearray([Cell.PENDING]) * count for _ in range(tasks)]
+        self.resumed = [at for at, cells in enumerate(claimed.cells) if cells is not None]
+        for at in self.resumed:
+            for task, cell in enumerate(claimed.cells[at] or b""):
+                self.cells[task][at] = cell
+        self.values: list[list[bytes | None]] = [[None] * count for _ in range(tasks)]
+        self.epoch = claimed.mono - (claimed.now - job.wave.created) / 1000
+        self.clock = [0.0] * count
+        self.place = bytearray(count)
+        self.outbox = Outbox(slot.redis, job, slot.name, slot.give_up)
+        self.solos: dict[int, Solo] = {}
+        self._at = {number: at for at, number in enumerate(self.ids)}
+        self._running: dict[tuple[int, int], float] = {}
+        self._done: deque[Result] = deque()
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+
+    # the main thread
+
+    def run(self) -> None:
+        """Every cell of every entity that stays with this batch, up to its end."""
+        results = self._reuse()
+        for one_round in self.schedule.rounds:
+            starts = self._begin(one_round, results)
+            results = []
+            self._compute(starts)
+            if self.slot.draining:
+                break
+
+    def finish(self, commands: Sequence[tuple[Any, ...]]) -> tuple[int, list[Any]]:
+        """Writes what is left to write and ends the leases; runs `commands` in the same trip. Returns how many entities of the wave
+        have not ended (-1: unknown), and the commands' replies."""
+        with self._sending:
+            self._drop_cancelled()
+            results = self._take()
+            mine = [i for at, i in enumerate(self.ids) if self.place[at] == HELD]
+            if self.slot.draining:
+                self.outbox.send(self.holds(), results)
+                self.slot.give_back(self.job, self.own_holds())
+                return -1, []
+            moves = Moves(self.holds(), ends=[(first, many) for first, many, _ in spans(mine)])
+            sent = self.outbox.send(moves.holds, results, moves, commands)
+            self._check(sent.failed)
+            return (sent.moved.left if sent.moved else -1), sent.replies
+
+    def holds(self) -> list[Hold]:
+        """What this batch may write for: its own entities and those that went on alone from it."""
+        return self._holds_of(HELD, ALONE)
+
+    def own_holds(self) -> list[Hold]:
+        """The entities that are still this batch's."""
+        return self._holds_of(HELD)
+
+    def _holds_of(self, *places: int) -> list[Hold]:
+        kept = [at for at in range(len(self.ids)) if self.place[at] in places]
+        return holds_of([self.ids[at] for at in kept], [self.records[at] for at in kept])
+
+    def _reuse(self) -> list[Result]:
+        """Cells whose pipe is there already: those of entities that somebody began, and of tasks that the wave was told of."""
+        if not self.resumed and not self.job.checks:
+            return []
+        again = set(self.resumed)
+        wanted = [
+            (task, at)
+            for task, cells in enumerate(self.cells)
+            for at, cell in enumerate(cells)
+            if cell == Cell.PENDING and (task in self.job.checks or at in again)
+        ]
+        values = self.outbox.get([self.job.key(task, self.entities[at]) for task, at in wanted])
+        results = []
+        for (task, at), value in zip(wanted, values, strict=True):
+            if value is not None:
+                self.values[task][at] = value
+                self.cells[task][at] = Cell.REUSED
+                results.append(Result(task, self.ids[at], self.entities[at], Cell.REUSED, before=Cell.PENDING))
+        return results
+
+    def _begin(self, one_round: Sequence[int], results: list[Result]) -> list[Start]:
+        """Decides for each pending cell of a round, and says so on the board, together with what is finished."""
+        starts: list[Start] = []
+        for task in one_round:
+            wanted = [at for at, c in enumerate(self.cells[task]) if c == Cell.PENDING and self.place[at] == HELD]
+            if not wanted or self.job.cancelled:
+                continue
+            for at, found in zip(wanted, self._inputs(task, wanted), strict=True):
+                if found.missing:
+                    results.append(self._block(task, at, found))
+                else:
+                    starts.append(Start(task, at, found))
+        with self._sending:
+            results += self._take()
+            if not results and not starts:
+                return []
+            moves = Moves(self.holds())
+            now = time.monotonic() - self.epoch
+            for task in one_round:
+                places = [s.at for s in starts if s.task == task]
+                for first, many, _ in spans([self.ids[at] for at in places]):
+                    moves.steps.append(Move(task, Cell.PENDING, Cell.RUNNING, first, many, pack_time(now, 0.0) * many))
+                for at in places:
+                    self.cells[task][at] = Cell.RUNNING
+            sent = self.outbox.send(moves.holds, results, moves)
+        self._check(sent.failed)
+        if sent.moved:
+            self._refused(sent.moved.refused, sent.moved.cancelled)
+        if sent.failed:
+            self._look_again(starts, sent.failed)
+        return [s for s in starts if self.place[s.at] == HELD and self.cells[s.task][s.at] == Cell.RUNNING]
+
+    def _inputs(self, task: int, places: Sequence[int]) -> list[Found]:
+        names, needs, sources = self.job.plan.names, self.schedule.needs[task], self.job.sources[task]
+        wanted = []
+        for at in places:
+            at_hand = {names[n]: value for n in needs if (value := self.values[n][at]) is not None}
+            wanted.append((self.entities[at], at_hand))
+        return sources.find(wanted, self.outbox.get)
+
+    def _block(self, task: int, at: int, found: Found) -> Result:
+        self.cells[task][at] = Cell.BLOCKED
+        return blocked(self.job, task, self.ids[at], self.entities[at], found)
+
+    def _look_again(self, starts: list[Start], failed: list[Result]) -> None:
+        """A value that another writer had written first is not what dependants read: what is in the pipe is."""
+        places = {self._at[r.number] for r in failed}
+        for start in starts:
+            if start.at in places:
+                start.found = self._inputs(start.task, [start.at])[0]
+
+    def _refused(self, refused: Sequence[tuple[int, int]], cancelled: str) -> None:
+        if cancelled:
+            self.job.cancelled = cancelled
+            for task, number in refused:
+                self.cells[task][self._at[number]] = Cell.PENDING
+            return
+        for _, number in refused:
+            if self.place[self._at[number]] == HELD:
+                self.place[self._at[number]] = GIVEN_BACK
+        if refused:
+            self.slot.publish_holds()
+
+    def _check(self, failed: Sequence[Result]) -> None:
+        for r in failed:
+            self.cells[r.task][self._at[r.number]] = Cell.FAILED
+            self.values[r.task][self._at[r.number]] = None
+
+    def _drop_cancelled(self) -> None:
+        """On a cancelled wave, everything that did not run is cancelled."""
+        if not self.job.cancelled:
+            return
+        for task, cells in enumerate(self.cells):
+            for at, cell in enumerate(cells):
+                if cell in (Cell.PENDING, Cell.RUNNING) and self.place[at] == HELD:
+                    cells[at] = Cell.CANCELLED
+                    self._done.append(Result(task, self.ids[at], self.entities[at], Cell.CANCELLED, before=cell))
+
+    # running cells
+
+    def _compute(self, starts: list[Start]) -> None:
+        flying: list[Future[None]] = []
+        pool: ThreadPoolExecutor | None = None
+        for start in starts:
+            if self.job.plan.tasks[start.task].waits and len(starts) > 1:
+                pool = pool or self.slot.pool()
+                flying.append(pool.submit(self._in_thread, start))
+        for start in starts:
+            if self.slot.draining or self.job.cancelled:
+                break
+            if not (flying and self.job.plan.tasks[start.task].waits):
+                self._cell(start, 0)
+        for future in flying:
+            future.result()
+
+    def _in_thread(self, start: Start) -> None:
+        if self.slot.draining or self.job.cancelled:
+            return
+        lane = self.slot.lanes.get()
+        try:
+            with thread_log() as printed:
+                self._cell(start, lane, printed)
+        finally:
+            self.slot.lanes.put(lane)
+
+    def _cell(self, start: Start, lane: int, printed: bytearray | None = None) -> None:
+        task, at = start.task, start.at
+        began = time.monotonic()
+        with self._lock:
+            if self.place[at] != HELD:
+                return
+            self._running[task, at] = began
+            self.clock[at] = self.clock[at] or began
+        result = self.slot.run_cell(
+            self.job, task, self.ids[at], self.entities[at], start.found, lane, self.schedule.limits[task], printed
+        )
+        result.start = began - self.epoch
+        with self._lock:
+            del self._running[task, at]
+            self.cells[task][at] = result.cell
+            self.values[task][at] = result.value
+            if self.place[at] == ALONE:
+                self.solos[at].deliver(result)
+            else:
+                self._done.append(result)
+
+    def _take(self) -> list[Result]:
+        """What is finished and not written."""
+        taken = []
+        while self._done:
+            taken.append(self._done.popleft())
+        return taken
+
+    # the monitor's thread
+
+    def tend(self) -> float:
+        """Looks after a batch that takes long. Returns seconds until it should look again."""
+        now = time.monotonic()
+        running = dict(self._running)
+        oldest = min(running.values(), default=now)
+        if now - oldest > FLUSH and self._done:
+            self.flush()
+        for at in {at for _, at in running}:
+            if self.place[at] == HELD and self._due(at, running) <= now:
+                self._let_go(at)
+        if now - oldest > HOARD:
+            self._share()
+        due = min((self._due(at, running) for _, at in running if self.place[at] == HELD), default=now + FLUSH)
+        return min(max(due - now, 0.001), FLUSH)
+
+    def flush(self) -> None:
+        """Writes what is finished."""
+        with self._sending:
+            results = self._take()
+            if results:
+                sent = self.outbox.send(self.holds(), results)
+                self._check(sent.failed)
+                if sent.moved:
+                    self._refused(sent.moved.refused, sent.moved.cancelled)
+
+    def _due(self, at: int, running: dict[tuple[int, int], float]) -> float:
+        """When the first task of an entity that waits for a running one has waited long enough (monotonic)."""
+        if not self.clock[at]:
+            return float("inf")
+        waiting = {d for task, place in running if place == at for d in self.schedule.dependants[task]}
+        timeouts = [self.schedule.timeouts[t] for t in waiting if self.cells[t][at] == Cell.PENDING]
+        return self.clock[at] + min(timeouts, default=float("inf"))
+
+    def _let_go(self, at: int) -> None:
+        """The entity goes on in a thread of its own, beside the cell that is still running."""
+        self.flush()
+        with self._lock:
+            flying = {task for task, place in self._running if place == at}
+            if not flying or self.place[at] != HELD:
+                return
+            self.place[at] = ALONE
+            self.solos[at] = solo = Solo(
+                self.slot,
+                self.job,
+                self.schedule,
+                number=self.ids[at],
+                entity=self.entities[at],
+                record=self.records[at],
+                cells=bytearray(c[at] for c in self.cells),
+                values=[v[at] for v in self.values],
+                flying=flying,
+                epoch=self.epoch,
+                clock=self.clock[at],
+            )
+        self.slot.add_solo(solo)
+        self.slot.publish_holds()
+        solo.start()
+
+    def _share(self) -> None:
+        """Gives back the entities that are not running and have not ended: other slots may be idle."""
+        self.flush()
+        with self._lock:
+            busy = {place for _, place in self._running}
+            mates = [
+                at
+                for at in range(len(self.ids))
+                if self.place[at] == HELD and at not in busy and any(c[at] not in ENDED for c in self.cells)
+            ]
+            for at in mates:
+                self.place[at] = GIVEN_BACK
+        if mates:
+            self.slot.give_back(self.job, holds_of([self.ids[at] for at in mates], [self.records[at] for at in mates]))
+            self.slot.publish_holds()

@@ -1,0 +1,86 @@
+"""A wave as a slot serves it: its tasks ready to run, and the schedule that its script prints."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from engine.errors import BadFlow
+from engine.flow import Flow
+from engine.plan import Plan
+from engine.script import header, parse_block
+from engine.store.waves import Wave
+from worker.inputs import Sources
+from worker.shell import Shell
+from worker.task import Run, Seen, Task
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What a script's lines say. Lists by task number; `present`: the tasks it has."""
+
+    rounds: tuple[tuple[int, ...], ...]
+    needs: tuple[tuple[int, ...], ...]
+    timeouts: tuple[float, ...]
+    limits: tuple[float, ...]
+
+    @cached_property
+    def dependants(self) -> tuple[tuple[int, ...], ...]:
+        """All tasks downstream of each."""
+        found: list[set[int]] = [set() for _ in self.needs]
+        for one_round in reversed(self.rounds):
+            for task in one_round:
+                for need in self.needs[task]:
+                    found[need] |= {task} | found[task]
+        return tuple(tuple(sorted(f)) for f in found)
+
+    @cached_property
+    def soonest(self) -> float:
+        """The shortest time (s) that any task with inputs may wait."""
+        return min((t for t, needs in zip(self.timeouts, self.needs, strict=True) if needs), default=float("inf"))
+
+
+class Job:
+    """One wave in one slot. `number` stands for it in shared memory."""
+
+    def __init__(self, wave: Wave, plan: Plan, body: str, flows: Mapping[str, Flow], number: int) -> None:
+        self.wave = wave
+        self.plan = plan
+        self.number = number
+        self.cancelled = ""
+        self.seen = Seen()
+        flow = flows.get(plan.flow)
+        run = Run(plan.flow, wave.version, wave.date, wave.id, wave.config)
+        self.tasks = [Task(t, plan, flow, run, self.seen) for t in plan.tasks]
+        self.sources = [Sources(t, wave.version, wave.base, wave.date) for t in plan.tasks]
+        self.checks = frozenset(plan.index[name] for name in wave.checks)
+        self._body = body
+        self._schedules: dict[str, Schedule] = {}
+
+    def key(self, task: int, entity: str) -> str:
+        """The pipe that a cell writes."""
+        return f"{self.wave.version}/{self.plan.names[task]} {entity} {self.wave.date}"
+
+    def schedules(self, shell: Shell, entities: Sequence[str]) -> list[Schedule]:
+        """What the script of each entity (in key form) says, evaluated by `shell`."""
+        blocks = shell.evaluate(self._body, [header(e) for e in entities])
+        return [self._schedules.get(block) or self._read(block) for block in blocks]
+
+    def _read(self, block: str) -> Schedule:
+        lines = {line.task: line for line in parse_block(block)}
+        if tuple(lines) != self.plan.names:
+            raise BadFlow(f"the script of wave {self.wave.id} has the tasks {tuple(lines)}, its plan {self.plan.names}")
+        depth: dict[str, int] = {}
+        for name, line in lines.items():
+            if unknown := [a for a in line.after if a not in depth]:
+                raise BadFlow(f"the script of wave {self.wave.id}: {name} waits for {unknown[0]}, which is not before it")
+            depth[name] = 1 + max((depth[a] for a in line.after), default=-1)
+        index = self.plan.index
+        self._schedules[block] = schedule = Schedule(
+            rounds=tuple(
+                tuple(index[n] for n, d in depth.items() if d == level) for level in range(1 + max(depth.values(), default=-1))
+            ),
+            needs=tuple(tuple(index[a] for a in line.after) for line in lines.values()),
+            timeouts=tuple(line.timeout for line in lines.values()),
+            limits=tuple(line.limit for line in lines.values()),
+        )
+        return schedule

@@ -1,0 +1,157 @@
+"""From results to Redis: pipes first, then the transitions that say that they are there, in one trip."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
+
+from engine.errors import PipeConflict
+from engine.keys import PipeKey
+from engine.payload import encode_json
+from engine.status import WROTE, Cell
+from engine.store.claims import Hold, Move, Moved, Moves, move_command, pack_time, read_move, spans, trip
+from engine.store.connect import Client
+from engine.store.pipes import Pipes
+from engine.store.states import States
+from worker.failure import reason
+from worker.inputs import Found
+from worker.job import Job
+
+log = logging.getLogger("wavedeck.worker")
+AWAY = (ConnectionError, TimeoutError, BusyLoadingError)
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of a cell. `start`: seconds since the wave was created; `before`: what the cell was on the board."""
+
+    task: int
+    number: int
+    entity: str
+    cell: int
+    value: bytes | None = None
+    note: dict[str, Any] | None = None
+    log: bytes = b""
+    start: float = 0.0
+    seconds: float = 0.0
+    before: int = Cell.RUNNING
+
+
+@dataclass(slots=True)
+class Sent:
+    """What a trip brought back: the transitions, results whose value was refused, the replies of the other commands."""
+
+    moved: Moved | None
+    failed: list[Result] = field(default_factory=list)
+    replies: list[Any] = field(default_factory=list)
+
+
+class Outbox:
+    """Writes for one wave. Waits while Redis is away: nothing that was computed is lost, and whoever lost the lease meanwhile
+    is refused when it is back."""
+
+    def __init__(self, redis: Client, job: Job, worker: str, give_up: Callable[[], bool]) -> None:
+        self._redis = redis
+        self._job = job
+        self._worker = worker
+        self._give_up = give_up
+
+    def get(self, keys: list[str]) -> list[bytes | None]:
+        """Values of pipes."""
+        values: list[bytes | None] = self.patiently(lambda: Pipes(self._redis).get_many(keys))
+        return values
+
+    def send(
+        self,
+        holds: Sequence[Hold],
+        results: Sequence[Result],
+        moves: Moves | None = None,
+        commands: Sequence[tuple[Any, ...]] = (),
+    ) -> Sent:
+        """Writes results' pipes, then all transitions, then runs `commands`."""
+        moves = moves or Moves(list(holds))
+        puts = [r for r in results if r.value is not None and r.cell != Cell.REUSED]
+        self._add(moves, results)
+        expire = self._job.wave.expire
+        trip_commands: list[tuple[Any, ...]] = [
+            ("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", expire) for r in puts
+        ]
+        if moves:
+            trip_commands.append(move_command(self._job.wave, moves))
+        trip_commands += commands
+        replies = self.patiently(lambda: trip(self._redis, trip_commands))
+        if pairs := self._job.seen.take():
+            at = self._job.wave.date.start.timestamp()
+            self.patiently(lambda: States(self._redis).seen(self._job.wave.state, pairs, at))
+        moved = None
+        if moves:
+            answer = replies[len(puts)]
+            if isinstance(answer, RedisError):
+                raise answer
+            moved = read_move(answer)
+        failed = [r for r, reply in zip(puts, replies, strict=False) if reply is not True and not self._same(r, reply)]
+        if failed:
+            steps = [Move(r.task, was, Cell.FAILED, r.number, 1) for r in failed for was in (r.before,)]
+            notes = [(r.task, r.number, encode_json(r.note)) for r in failed]
+            self.patiently(lambda: trip(self._redis, [move_command(self._job.wave, Moves(list(holds), steps, notes))]))
+        return Sent(moved, failed, replies[len(puts) + bool(moves) :])
+
+    def _same(self, result: Result, reply: Any) -> bool:
+        """Whether a pipe that was not written holds the value all the same. If not, the result becomes a failure."""
+        key = PipeKey(self._job.wave.version, self._job.plan.names[result.task], result.entity, self._job.wave.date)
+        if isinstance(reply, Exception):
+            error = reason(type(reply).__name__, f"its value could not be written: {reply}")
+        else:
+            writer = f"wave {self._job.wave.id} ({self._worker})"
+            try:
+                self.patiently(lambda: Pipes(self._redis).check_same(key, result.value or b"", writer))
+            except PipeConflict as e:
+                error = reason("PipeConflict", str(e))
+            else:
+                return True
+        result.before, result.cell, result.value = result.cell, Cell.FAILED, None
+        result.note = {**(result.note or {}), "error": error, "worker": self._worker}
+        return False
+
+    def _add(self, moves: Moves, results: Sequence[Result]) -> None:
+        groups: dict[tuple[int, int, int], list[Result]] = defaultdict(list)
+        for r in results:
+            groups[r.task, r.before, r.cell].append(r)
+            if r.note:
+                moves.notes.append((r.task, r.number, encode_json(r.note)))
+            if r.log:
+                moves.logs.append((r.task, r.number, r.log))
+        for (task, before, cell), group in groups.items():
+            group.sort(key=lambda r: r.number)
+            for first, many, at in spans([r.number for r in group]):
+                ran = cell in WROTE - {Cell.REUSED} or before == Cell.RUNNING
+                times = b"".join(pack_time(r.start, r.seconds) for r in group[at : at + many]) if ran else b""
+                moves.steps.append(Move(task, before, cell, first, many, times))
+
+    def patiently(self, call: Callable[[], Any]) -> Any:
+        """`call`, again and again while Redis is away."""
+        wait, since = 0.05, time.monotonic()
+        while True:
+            try:
+                return call()
+            except AWAY as e:
+                if self._give_up():
+                    raise
+                if wait == 0.05:
+                    log.warning("redis is away: %s", e)
+                time.sleep(wait)
+                wait = min(wait * 2, 1.0)
+                if wait == 1.0:
+                    log.debug("redis is away since %.0f s", time.monotonic() - since)
+
+
+def blocked(job: Job, task: int, number: int, entity: str, found: Found) -> Result:
+    """The end of a cell that a required input never came for."""
+    names = ", ".join(found.missing)
+    error = reason("Blocked", f"no {names} at {job.wave.date}, and none within its lookback")
+    note = {"error": error, "inputs": found.notes}
+    return Result(task, number, entity, Cell.BLOCKED, note=note, before=Cell.PENDING)

@@ -1,0 +1,103 @@
+"""What tasks print. Everything a slot's processes write to stdout or stderr, C code and crash reports included, goes to one
+file of the slot; a cell's log is the part that was written while it ran. Threads other than the main one keep their own."""
+
+import contextlib
+import fcntl
+import io
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+
+KEPT = 64 * 1024
+"""Bytes of a cell's log that are kept: the last ones."""
+_TRUNCATE_AT = 8 << 20
+
+
+class Output:
+    """The output file of a slot."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 lives as long as the slot
+        self.fd = self._file.fileno()
+        self.end = 0
+
+    def capture(self) -> io.TextIOWrapper:
+        """From now on this process's stdout and stderr are the file. Called once in a slot. Returns what stderr was."""
+        stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+        fcntl.fcntl(self.fd, fcntl.F_SETFL, os.O_APPEND)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os.dup2(self.fd, 1)
+        os.dup2(self.fd, 2)
+        sys.stdout = _ByThread(1)
+        sys.stderr = _ByThread(2)
+        return stderr
+
+    def cut(self) -> bytes:
+        """What was written since the last call, its last `KEPT` bytes. For the main thread."""
+        start, self.end = self.end, os.lseek(self.fd, 0, os.SEEK_END)
+        return b"" if start == self.end else self.read(start)
+
+    def read(self, start: int) -> bytes:
+        """What was written since `start`, its last `KEPT` bytes."""
+        end = os.fstat(self.fd).st_size
+        start = max(start, end - KEPT)
+        return os.pread(self.fd, end - start, start) if end > start else b""
+
+    def trim(self) -> None:
+        """Empties the file when it has grown large. Only between batches."""
+        if self.end > _TRUNCATE_AT:
+            os.ftruncate(self.fd, 0)
+            self.end = 0
+
+    def tail(self) -> bytes:
+        """The last that was written, whoever wrote it."""
+        return self.read(0)
+
+
+class _ByThread(io.TextIOBase):
+    """A text stream: the main thread's goes to the descriptor at once, so that it outlives a kill; other threads' to their own
+    buffer while one is set."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._main = threading.get_ident()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """As Python expects of a text stream."""
+        return "utf-8"
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def write(self, text: str) -> int:
+        data = text.encode("utf-8", "backslashreplace")
+        buffer: bytearray | None = getattr(_local, "buffer", None)
+        if threading.get_ident() == self._main or buffer is None:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._fd, view) :]
+        else:
+            buffer += data
+            if len(buffer) > 4 * KEPT:
+                del buffer[:-KEPT]
+        return len(text)
+
+
+_local = threading.local()
+
+
+@contextlib.contextmanager
+def thread_log() -> Iterator[bytearray]:
+    """What this thread prints meanwhile is in the buffer."""
+    _local.buffer = bytearray()
+    try:
+        yield _local.buffer
+    finally:
+        _local.buffer = None

@@ -1,0 +1,32 @@
+"""How many entities a slot claims at once. Pure.
+
+One at first, so that an idle system answers at once; twice as many while claims come back full and a batch is quick; half
+as many as soon as it is not; and never so many that other slots find nothing.
+"""
+
+from dataclasses import dataclass
+
+MOST = 64
+BUDGET = 0.05
+"""Seconds that a batch should take at most."""
+SHARE = 4
+"""A claim takes at most one part in `SHARE` × slots of what is queued."""
+
+
+@dataclass(slots=True)
+class Sizing:
+    """The size of a slot's next claim."""
+
+    size: int = 1
+
+    def note(self, claimed: int, seconds: float, queued: int, slots: int) -> None:
+        """A batch of `claimed` entities took `seconds`; `queued` are left for `slots` slots."""
+        if seconds > BUDGET:
+            self.size = max(1, min(self.size, int(claimed * BUDGET / seconds)))
+        elif claimed >= self.size and seconds * 2 <= BUDGET:
+            self.size = min(MOST, self.size * 2)
+        self.size = max(1, min(self.size, queued // (SHARE * max(slots, 1))))
+
+    def restart(self) -> None:
+        """Back to one."""
+        self.size = 1

@@ -1,0 +1,292 @@
+"""A slot: a process that serves itself. It claims a batch, evaluates the scripts in its warm bash, and takes it to its end."""
+
+import functools
+import itertools
+import logging
+import os
+import queue
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from engine.errors import WavedeckError
+from engine.flow import Flow
+from engine.keys import version_key
+from engine.status import Cell
+from engine.store.claims import Claimed, Closed, Hold, claim_command, read_claim, release, trip
+from engine.store.connect import BLOCK, connect
+from engine.store.waves import Wave, Waves, ring
+from worker.batch import Batch
+from worker.failure import describe
+from worker.inputs import Found
+from worker.job import Job, Schedule
+from worker.outbox import AWAY, Result
+from worker.output import Output
+from worker.shared import LANES, Board, HeldBatch
+from worker.shell import Shell, ShellDiedError
+from worker.sizing import Sizing
+from worker.solo import Solo
+from worker.task import GRACE
+
+log = logging.getLogger("wavedeck.worker")
+THREADS = 32
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a worker runs. `lease` in seconds; `until_idle`: end when there is nothing left to do."""
+
+    url: str
+    version: str
+    name: str
+    slots: int
+    lease: float
+    until_idle: bool = False
+
+
+class Slot:
+    """The slot's process, after the fork."""
+
+    def __init__(self, settings: Settings, flows: Mapping[str, Flow], board: Board, output: Output) -> None:
+        self.settings, self.flows, self.board, self.output = settings, flows, board, output
+        self.name = settings.name
+        self.draining = False
+        self.redis = connect(settings.url)
+        self.waves = Waves(self.redis)
+        self.shell = Shell()
+        self.sizing = Sizing()
+        self.lanes: queue.LifoQueue[int] = queue.LifoQueue()
+        for lane in range(LANES - 1, 0, -1):
+            self.lanes.put(lane)
+        self._jobs: dict[str, Job] = {}
+        self._numbers = itertools.count(1)
+        self._pool: ThreadPoolExecutor | None = None
+        self._batch: Batch | None = None
+        self._solos: list[Solo] = []
+        self._lock = threading.Lock()
+        self._busy = threading.Event()
+        self._served = 0
+
+    # what a batch needs of its slot
+
+    def give_up(self) -> bool:
+        """Whether to stop waiting for a Redis that is away."""
+        return self.draining
+
+    def pool(self) -> ThreadPoolExecutor:
+        """Threads for tasks that wait."""
+        self._pool = self._pool or ThreadPoolExecutor(THREADS, thread_name_prefix="task")
+        return self._pool
+
+    def run_cell(
+        self, job: Job, task: int, number: int, entity: str, found: Found, lane: int, limit: float, printed: bytearray | None
+    ) -> Result:
+        """Runs one cell and says what became of it. `limit` is the watcher's to enforce, by ending this process.
+
+        Parameters:
+            lane: 0 for the main thread, whose log is cut out of the slot's output; others bring their own buffer in `printed`.
+        """
+        runner = job.tasks[task]
+        began = time.monotonic()
+        if runner.plan.command:
+            limit += GRACE * 3  # it is ended from here, in its own time
+        self.board.enter(lane, job.number, task, number, began, limit, self.output.end)
+        try:
+            value = runner.run(entity, found.values, functools.partial(self.board.group, lane))
+        except BaseException as e:  # whatever user code raises is that cell's failure
+            seconds = time.monotonic() - began
+            note = {"error": describe(e), "inputs": found.notes, "worker": self.name}
+            result = Result(task, number, entity, Cell.FAILED, note=note, seconds=seconds)
+        else:
+            seconds = time.monotonic() - began
+            cell = Cell.FALLBACK if found.fallback else Cell.FINISHED
+            ran_with = {"inputs": found.notes} if found.notes else None
+            result = Result(task, number, entity, cell, value, ran_with, seconds=seconds)
+        finally:
+            self.board.leave(lane)
+        result.log = self.output.cut() if printed is None else bytes(printed)
+        return result
+
+    def give_back(self, job: Job, holds: Sequence[Hold]) -> None:
+        """Entities that others may serve."""
+        try:
+            if release(self.redis, job.wave, holds):
+                ring(self.redis, job.wave.version, len(holds))
+        except RedisError as e:
+            log.warning("could not give entities back, their leases will run out: %s", e)
+
+    def add_solo(self, solo: Solo) -> None:
+        """An entity goes on beside the batches."""
+        with self._lock:
+            self._solos.append(solo)
+
+    def drop_solo(self, solo: Solo) -> None:
+        """It has ended."""
+        with self._lock:
+            self._solos.remove(solo)
+        self.publish_holds()
+
+    def wave_ended(self, job: Job) -> None:
+        """Nothing of a wave is left to serve."""
+        self.waves.dequeue(job.wave.version, job.wave.id)
+
+    def publish_holds(self) -> None:
+        """Tells the watcher what is held now."""
+        with self._lock:
+            batch, solos = self._batch, list(self._solos)
+            held = [(solo.job, [(solo.number, 1, solo.record)], solo.epoch) for solo in solos]
+            if batch is not None:
+                held.append((batch.job, batch.own_holds(), batch.epoch))
+            self.board.hold(
+                [
+                    HeldBatch(job.number, job.wave.id, job.wave.version, list(holds), epoch)
+                    for job, holds, epoch in held
+                    if holds
+                ]
+            )
+
+    # serving
+
+    def serve(self) -> None:
+        """Until it is told to drain, or, with `until_idle`, until there is nothing left."""
+        signal.signal(signal.SIGTERM, self._drain)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading.Thread(target=self._monitor, name="monitor", daemon=True).start()
+        while not self.draining:
+            try:
+                if not self._round() and self._idle():
+                    break
+            except AWAY as e:
+                log.warning("redis is away: %s", e)
+                time.sleep(0.2)
+        for solo in list(self._solos):
+            solo.join()
+        self.shell.close()
+
+    def _drain(self, *_: object) -> None:
+        self.draining = True
+
+    def _round(self) -> bool:
+        """Serves the most urgent wave that has something to claim. Whether there was one."""
+        queued = self.redis.zrange(version_key(self.settings.version, "queue"), 0, 31)
+        self._forget(queued)
+        for name in queued:
+            job = self._job(name.decode())
+            if job is None:
+                continue
+            claimed, chain = self._claim(job), True
+            while claimed is not None and claimed.ids and not self.draining:
+                claimed, chain = self._serve(job, claimed, chain)
+                if claimed is None:
+                    return True
+        return False
+
+    def _claim(self, job: Job) -> Claimed | None:
+        [reply] = trip(self.redis, [self._claim_command(job)])
+        return self._claimed(job, reply)
+
+    def _claim_command(self, job: Job) -> tuple[Any, ...]:
+        return claim_command(job.wave, self.sizing.size, self.name, self.settings.lease)
+
+    def _claimed(self, job: Job, reply: Any) -> Claimed | None:
+        if isinstance(reply, Exception):
+            raise reply
+        claimed = read_claim(job.wave, reply)
+        if isinstance(claimed, Closed):
+            if claimed.reason == "overdue":
+                self.waves.cancel(job.wave, "overdue", self.name)
+            elif not claimed.left:
+                self.wave_ended(job)
+            return None
+        return claimed
+
+    def _serve(self, job: Job, claimed: Claimed, chain: bool) -> tuple[Claimed | None, bool]:
+        """One batch, and with `chain` the claim of the next in the trip that ends it. The second value is False when another wave
+        goes before this one by now: what was claimed is still served, and then it is its turn."""
+        began = time.monotonic()
+        self.board.mark(began, self._served)
+        batch = Batch(self, job, claimed, self._schedule(job, claimed))
+        self._batch = batch
+        self.publish_holds()
+        self._busy.set()
+        try:
+            batch.run()
+            size = len(claimed.ids)
+            self.sizing.note(size, time.monotonic() - began, claimed.queued, claimed.workers * self.settings.slots)
+            head = ("ZRANGE", version_key(job.wave.version, "queue"), 0, 0)
+            left, replies = batch.finish([head, self._claim_command(job)] if chain and not self.draining else [])
+        finally:
+            self._batch = None
+            self.publish_holds()
+        self._served += size
+        self.board.mark(0.0, self._served)
+        self.output.trim()
+        if left == 0:
+            self.wave_ended(job)
+        if not replies:
+            return None, True
+        return self._claimed(job, replies[1]), not replies[0] or replies[0][0] == job.wave.id.encode()
+
+    def _schedule(self, job: Job, claimed: Claimed) -> Schedule:
+        try:
+            schedules = job.schedules(self.shell, claimed.entities)
+        except ShellDiedError:
+            self.shell.close()
+            self.shell = Shell()
+            schedules = job.schedules(self.shell, claimed.entities)
+        if any(s is not schedules[0] for s in schedules):
+            raise WavedeckError(f"the entities of wave {job.wave.id} have different scripts")
+        return schedules[0]
+
+    def _job(self, name: str) -> Job | None:
+        if name in self._jobs:
+            return self._jobs[name]
+        wave: Wave | None = self.waves.find(name, self.settings.version)
+        if wave is None:
+            self.waves.dequeue(self.settings.version, name)
+            return None
+        try:
+            job = Job(wave, self.waves.plan(wave), self.waves.body(wave), self.flows, next(self._numbers))
+        except WavedeckError as e:
+            log.error("wave %s cannot be served: %s", name, e)  # noqa: TRY400
+            return None
+        self._jobs[name] = job
+        return job
+
+    def _forget(self, queued: Sequence[bytes]) -> None:
+        served = {name.decode() for name in queued}
+        busy = {solo.job.wave.id for solo in self._solos}
+        for name in [n for n in self._jobs if n not in served and n not in busy]:
+            del self._jobs[name]
+
+    def _idle(self) -> bool:
+        """Sleeps until the bell rings or a lease may have run out. Whether the slot is to end."""
+        key = version_key(self.settings.version, "queue")
+        if self.settings.until_idle and not self._solos and not self.redis.zcard(key):
+            return True
+        wait = min(BLOCK, 1.0 if self.redis.zcard(key) else BLOCK)
+        self.redis.blpop([version_key(self.settings.version, "bell")], timeout=wait)
+        return False
+
+    # the monitor
+
+    def _monitor(self) -> None:
+        while True:
+            batch = self._batch
+            if batch is None:
+                self._busy.clear()
+                if self._batch is None:
+                    self._busy.wait()
+                continue
+            try:
+                pause = batch.tend()
+            except Exception:
+                log.exception("slot %d: its monitor", os.getpid())
+                pause = 1.0
+            time.sleep(pause)

@@ -1,0 +1,169 @@
+"""Running one task of one entity: a Python function in this process, or a command of any language as a subprocess."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import BadValue
+from engine.flow import Flow
+from engine.keys import Date, decode_entity
+from engine.payload import MAX_VALUE, decode_json, decoder, encode_json, encoder
+from engine.plan import Plan, TaskPlan
+from worker.failure import CommandFailedError, LimitExceededError
+
+GRACE = 1.0
+"""Seconds between SIGTERM and SIGKILL for a command over its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a task is run for. Config: of the whole wave, by task."""
+
+    flow: str
+    version: str
+    date: Date
+    wave: str
+    config: Mapping[str, Mapping[str, Any]]
+
+
+class Seen:
+    """A task's parameter `state`: what it marks as seen is written with the task's output."""
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+
+    def seen(self, entity: str, partition: str) -> None:
+        """Marks an entity as active at the wave's date."""
+        with self._lock:
+            self._pairs.append((entity, partition))
+
+    def take(self) -> list[tuple[str, str]]:
+        """What was marked since the last call."""
+        if not self._pairs:
+            return []
+        with self._lock:
+            pairs, self._pairs = self._pairs, []
+        return pairs
+
+
+def _ignore(_: int) -> None:
+    """Nobody wants to know."""
+
+
+class Task:
+    """A task of a wave, ready to run for one entity after the other.
+
+    Raises:
+        BadValue: from `run`, when the value cannot be written; and whatever the user's code raises.
+    """
+
+    def __init__(self, task: TaskPlan, plan: Plan, flow: Flow | None, run: Run, seen: Seen) -> None:
+        self.plan = task
+        self.config = dict(run.config.get(task.name, {}))
+        self._run = run
+        self._encode = encoder(task.codec)
+        by_name = {t.name: t for t in plan.tasks}
+        self._decode: dict[str, Callable[[bytes], Any]] = {i.name: decoder(by_name[i.name].codec) for i in task.inputs}
+        self._history = {i.name for i in task.inputs if i.history}
+        self._function = flow.functions.get(task.name) if flow is not None else None
+        self._takes = task.reserved
+        self._seen = seen
+
+    def run(self, entity: str, inputs: Mapping[str, Any], on_group: Callable[[int], None] = _ignore) -> bytes:
+        """The value of one entity (in key form), encoded.
+
+        Parameters:
+            inputs: for each input that is there its bytes; for a history input bytes by date.
+            on_group: called with a command's process group when it starts, and with 0 when it has ended.
+        """
+        values = {name: self._value(name, stored) for name, stored in inputs.items()}
+        if self.plan.command:
+            return self._command(entity, values, on_group)
+        if self._function is None:
+            raise LookupError(f"this worker's code of version {self._run.version!r} has no task {self.plan.name!r}")
+        for name in self._takes:
+            values[name] = self._reserved(name, entity)
+        return self._encode(self._function(**values))
+
+    def _value(self, name: str, stored: Any) -> Any:
+        decode = self._decode[name]
+        if name in self._history:
+            return {date: decode(value) for date, value in stored.items()}
+        return decode(stored)
+
+    def _reserved(self, name: str, entity: str) -> Any:
+        if name == "entity":
+            return decode_entity(entity)
+        if name == "date":
+            return self._run.date
+        return dict(self.config) if name == "config" else self._seen
+
+    def _command(self, entity: str, values: dict[str, Any], on_group: Callable[[int], None]) -> bytes:
+        environment = os.environb | {
+            b"WAVEDECK_ENTITY": decode_entity(entity).encode("utf-8", "surrogatepass"),
+            b"WAVEDECK_KEY": entity.encode(),
+            b"WAVEDECK_FLOW": self._run.flow.encode(),
+            b"WAVEDECK_TASK": self.plan.name.encode(),
+            b"WAVEDECK_VERSION": self._run.version.encode(),
+            b"WAVEDECK_DATE": self._run.date.encode(),
+            b"WAVEDECK_WAVE": self._run.wave.encode(),
+            b"WAVEDECK_CONFIG": encode_json(self.config),
+        }
+        own_thread = threading.current_thread() is threading.main_thread()
+        with subprocess.Popen(
+            self.plan.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=None if own_thread else subprocess.PIPE,
+            env=environment,
+            process_group=0,
+        ) as process:
+            on_group(process.pid)
+            try:
+                out, log = process.communicate(encode_json(values), timeout=self.plan.limit)
+            except subprocess.TimeoutExpired:
+                end_group(process, GRACE)
+                raise LimitExceededError(f"killed: it ran over its limit of {self.plan.limit:g} s") from None
+            finally:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                on_group(0)
+        if log:
+            print(log.decode("utf-8", "backslashreplace"), end="")  # noqa: T201 the task's own log
+        if process.returncode:
+            raise CommandFailedError(f"{self.plan.command[0]} {ending(process.returncode)}")
+        if self.plan.codec == "bytes":
+            return self._encode(out)
+        if len(out) > MAX_VALUE:
+            raise BadValue(f"the value has {len(out):,} bytes; a pipe may hold {MAX_VALUE:,}")
+        try:
+            return encode_json(decode_json(out))
+        except BadValue as e:
+            raise BadValue(f"{self.plan.command[0]} printed no JSON on stdout ({e}): {out[:200]!r}") from None
+
+
+def ending(status: int) -> str:
+    """How a process ended, in words. `status`: as subprocess gives it, negative for a signal."""
+    if status >= 0:
+        return f"exited with status {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"was killed by {name}" + (" (out of memory?)" if -status == signal.SIGKILL else "")
+
+
+def end_group(process: "subprocess.Popen[bytes]", grace: float) -> None:
+    """SIGTERM to a command's process group, and SIGKILL when it has not ended after `grace` seconds."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(grace)
+            return

@@ -1,0 +1,318 @@
+"""The watcher: a worker's main process. It does no work itself, so nothing that a task does can starve it.
+
+It forks the slots, renews their leases, kills a slot whose task is over its limit or whose wave was cancelled, fails the
+cell that a slot died over, gives the rest of what it held back, starts a fresh one, and says that the worker is alive.
+"""
+
+import contextlib
+import ctypes
+import faulthandler
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from engine.flow import Flow
+from engine.payload import encode_json
+from engine.status import Cell
+from engine.store.catalog import Catalog
+from engine.store.claims import Move, Moves, move_command, pack_time, release, renew, trip
+from engine.store.connect import connect
+from engine.store.waves import Wave, Waves, ring
+from engine.store.workers import SlotState, Worker, Workers
+from worker.failure import reason
+from worker.output import Output
+from worker.shared import Board, HeldBatch, RunningCell
+from worker.slot import Settings, Slot
+from worker.task import ending
+
+log = logging.getLogger("wavedeck.worker")
+TICK = 0.05
+BEAT = 2.0
+_PDEATHSIG = 1
+
+
+@dataclass(slots=True)
+class Child:
+    """A slot's process, as the watcher sees it."""
+
+    pid: int
+    board: Board
+    output: Output
+    born: float
+    killed: dict[int, str] = field(default_factory=dict)
+    """Why we killed it, by lane; empty when it ended by itself."""
+
+
+@dataclass(slots=True)
+class Burial:
+    """What is left to do in Redis for a slot that is gone."""
+
+    held: list[HeldBatch]
+    guilty: list[tuple[RunningCell, dict[str, str], bytes]]
+    at: float
+
+
+class Watcher:
+    """A worker. `run` returns its exit status."""
+
+    def __init__(self, settings: Settings, flows: Mapping[str, Flow], *, stop_timeout: float = 110.0) -> None:
+        self.settings, self.flows, self.stop_timeout = settings, flows, stop_timeout
+        self.redis = connect(settings.url, timeout=5, retries=1)
+        self.waves = Waves(self.redis)
+        self._children: dict[int, Child] = {}
+        self._burials: list[Burial] = []
+        self._stop_at = 0.0
+        self._signals = 0
+        self._started = time.time()
+        self._served = 0
+        self._known: dict[tuple[str, str], Wave] = {}
+        self._away = False
+
+    def run(self) -> int:
+        """Serves until SIGTERM or, with `until_idle`, until there is nothing left. 0 when all went as it should."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        Catalog(self.redis).publish(self.settings.version, [flow.plan for flow in self.flows.values()])
+        for flow in self.flows.values():
+            for warm in flow.warmers:
+                warm()
+        for _ in range(self.settings.slots):
+            self._spawn()
+        log.info("worker %s serves %s with %d slots", self.settings.name, self.settings.version, self.settings.slots)
+        beats = {self._beat: BEAT, self._renew: min(1.0, self.settings.lease / 3)}
+        due = dict.fromkeys(beats, 0.0)
+        while self._children or self._burials:
+            now = time.monotonic()
+            self._reap(now)
+            self._limits(now)
+            self._stopping(now)
+            for act, every in beats.items():
+                if now >= due[act]:
+                    due[act] = now + every
+                    self._try(act)
+            while self._burials and self._try(self._bury):
+                pass
+            if self._burials and self._stop_at and now > self._stop_at + 5:
+                break
+            time.sleep(TICK)
+        self._try(lambda: Workers(self.redis).leave(self._worker()))
+        return 0
+
+    def _on_signal(self, *_: Any) -> None:
+        self._signals += 1
+
+    def _try(self, act: Callable[[], None]) -> bool:
+        """`act`, unless Redis is away; then it is said once, and the caller comes again."""
+        try:
+            act()
+        except RedisError as e:
+            if not self._away:
+                log.warning("redis is away: %s", e)
+            self._away = True
+            return False
+        if self._away:
+            log.info("redis is back")
+        self._away = False
+        return True
+
+    # slots
+
+    def _spawn(self) -> None:
+        board, output = Board(), Output()
+        parent = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                _die_with(parent)
+                status = _serve(self.settings, self.flows, board, output)
+            finally:
+                os._exit(status)
+        self._children[pid] = Child(pid, board, output, time.monotonic())
+
+    def _reap(self, now: float) -> None:
+        for pid in list(self._children):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if not ended:
+                continue
+            child = self._children.pop(pid)
+            code = os.waitstatus_to_exitcode(status)
+            for group in child.board.groups():
+                _kill_group(group)
+            self._served += child.board.served
+            self._mourn(child, code, now)
+            expected = code == 0 and (self.settings.until_idle or self._stop_at)
+            if not self._stop_at and not expected:
+                if now - child.born < 1.0 and not child.board.running():
+                    time.sleep(0.5)
+                self._spawn()
+
+    def _mourn(self, child: Child, code: int, now: float) -> None:
+        running, held = child.board.running(), child.board.held()
+        if not held:
+            return
+        guilty = []
+        if child.killed:
+            for cell in running:
+                if why := child.killed.get(cell.lane):
+                    guilty.append((cell, reason(*why.split(": ", 1)), child.output.read(cell.log)))
+        elif code != 0 and running:
+            cell = min(running, key=lambda c: (c.lane != 0, -c.since))
+            tail = child.output.read(cell.log)
+            guilty.append((cell, reason("Crashed", f"its process {ending(code)}", trace=tail.decode("utf-8", "replace")), tail))
+        log.warning("slot %d %s; %d cells failed by it", child.pid, ending(code), len(guilty))
+        self._burials.append(Burial(held, guilty, now))
+
+    def _bury(self) -> None:
+        """Fails what the first of the dead died over, and gives the rest of what it held back."""
+        burial = self._burials[0]
+        for held in burial.held:
+            wave = self._wave(held)
+            if wave is None:
+                continue
+            for cell, error, printed in burial.guilty:
+                if cell.job == held.job and any(first <= cell.entity < first + many for first, many, _ in held.holds):
+                    self._fail(wave, held, cell, error, printed, burial.at)
+            if release(self.redis, wave, held.holds):
+                ring(self.redis, wave.version, 64)
+        self._burials.pop(0)
+
+    def _fail(self, wave: Wave, held: HeldBatch, cell: RunningCell, error: dict[str, str], printed: bytes, at: float) -> None:
+        time_ = pack_time(cell.since - held.epoch, at - cell.since)
+        moves = Moves(
+            held.holds,
+            [Move(cell.task, Cell.RUNNING, Cell.FAILED, cell.entity, 1, time_)],
+            notes=[(cell.task, cell.entity, encode_json({"error": error, "worker": self.settings.name}))],
+            logs=[(cell.task, cell.entity, printed)] if printed else [],
+        )
+        [reply] = trip(self.redis, [move_command(wave, moves)])
+        if isinstance(reply, RedisError):
+            raise reply
+
+    def _wave(self, held: HeldBatch) -> Wave | None:
+        key = (held.version, held.wave)
+        if key not in self._known:
+            wave = self.waves.find(held.wave, held.version)
+            if wave is None:
+                return None
+            self._known = {**dict(list(self._known.items())[-50:]), key: wave}
+        return self._known[key]
+
+    # what it watches
+
+    def _limits(self, now: float) -> None:
+        for child in self._children.values():
+            over = [c for c in child.board.running() if now - c.since > c.limit]
+            if over and not child.killed:
+                child.killed = {c.lane: f"LimitExceeded: killed: it ran over its limit of {c.limit:g} s" for c in over}
+                self._kill(child)
+
+    def _renew(self) -> None:
+        for child in self._children.values():
+            for held in child.board.held():
+                wave = self._wave(held)
+                if wave is None:
+                    continue
+                cancelled, _ = renew(self.redis, wave, held.holds, self.settings.lease)
+                if cancelled and any(c.job == held.job for c in child.board.running()) and not child.killed:
+                    child.killed = {-1: "Cancelled: the wave was cancelled"}
+                    self._kill(child)
+
+    def _kill(self, child: Child) -> None:
+        for group in child.board.groups():
+            _kill_group(group)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, signal.SIGKILL)
+
+    def _stopping(self, now: float) -> None:
+        if self._signals and not self._stop_at:
+            self._stop_at = now + self.stop_timeout
+            log.info("worker %s drains", self.settings.name)
+            for child in self._children.values():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGTERM)
+        if self._stop_at and (self._signals > 1 or now > self._stop_at):
+            for child in self._children.values():
+                if not child.killed:
+                    child.killed = {c.lane: "WorkerStopped: the worker was stopped while it ran" for c in child.board.running()}
+                    child.killed = child.killed or {-1: "WorkerStopped: the worker was stopped"}
+                    self._kill(child)
+
+    def _beat(self) -> None:
+        worker = self._worker()
+        Workers(self.redis).beat(worker)
+        Catalog(self.redis).touch(self.settings.version)
+
+    def _worker(self) -> Worker:
+        now, monotonic = time.time(), time.monotonic()
+        slots = []
+        for child in self._children.values():
+            cells, held = child.board.running(), {h.job: h for h in child.board.held()}
+            if cells and (batch := held.get(cells[0].job)) and (wave := self._wave(batch)):
+                cell = cells[0]
+                members = self.waves.members(wave, cell.entity, cell.entity)
+                entity = members[0][0] if members else None
+                since = now - (monotonic - cell.since)
+                slots.append(SlotState(child.pid, wave.id, entity, wave.tasks[cell.task], since))
+            else:
+                slots.append(SlotState(child.pid))
+        return Worker(
+            name=self.settings.name,
+            version=self.settings.version,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started=self._started,
+            beat=now,
+            slots=slots,
+            memory=sum(map(_memory, [os.getpid(), *self._children])),
+            served=self._served + sum(c.board.served for c in self._children.values()),
+            draining=bool(self._stop_at),
+        )
+
+
+def _serve(settings: Settings, flows: Mapping[str, Flow], board: Board, output: Output) -> int:
+    """A slot's process, from the fork to its end."""
+    stderr = output.capture()
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(stderr)
+    faulthandler.enable(file=2, all_threads=False)
+    try:
+        Slot(settings, flows, board, output).serve()
+    except Exception:
+        log.exception("slot %d", os.getpid())
+        return 1
+    return 0
+
+
+def _die_with(parent: int) -> None:
+    """On Linux, this process ends when its parent does, however that ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+
+def _kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _memory(pid: int) -> int:
+    """Resident bytes of a process; 0 where that cannot be read."""
+    try:
+        with open(f"/proc/{pid}/statm", encoding="ascii") as f:  # noqa: PTH123 read twice a second
+            return int(f.read().split()[1]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return 0
