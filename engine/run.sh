@@ -3,6 +3,10 @@
 # that file, so nobody polls, and a task that is killed wakes its dependants as well.
 set -uo pipefail
 
+command -v wavedeck >/dev/null || {
+  echo "this script needs the command wavedeck on the PATH (activate the environment that has it)" >&2
+  exit 127
+}
 run=$(mktemp -d "${TMPDIR:-/tmp}/wavedeck.XXXXXX") || exit 1
 pids=()
 
@@ -15,6 +19,7 @@ task() {
   exec {alive}>&-
 }
 
+# shellcheck disable=SC2329 # the trap calls it
 on_exit() {
   local status=$?
   trap - EXIT INT TERM

@@ -3,25 +3,18 @@
 import argparse
 import logging
 import os
-import platform
 import secrets
 import socket
 import sys
 
 from engine.errors import WavedeckError
+from engine.fleet.cpus import cpus
 from engine.keys import check_version
 from engine.load import load_flows
 from engine.store.claims import LEASE
 from engine.store.connect import check, connect
 from worker.slot import Settings
 from worker.watcher import Watcher
-
-
-def cpus() -> int:
-    """How many CPUs this process may use."""
-    if platform.system() == "Linux":
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -50,6 +50,10 @@ class Settings:
     until_idle: bool = False
 
 
+class _DrainedError(Exception):
+    """The slot was told to drain while it slept."""
+
+
 class Slot:
     """The slot's process, after the fork."""
 
@@ -72,6 +76,7 @@ class Slot:
         self._lock = threading.Lock()
         self._busy = threading.Event()
         self._served = 0
+        self._idling = False
 
     # what a batch needs of its slot
 
@@ -162,6 +167,8 @@ class Slot:
             try:
                 if not self._round() and self._idle():
                     break
+            except _DrainedError:
+                break
             except AWAY as e:
                 log.warning("redis is away: %s", e)
                 time.sleep(0.2)
@@ -171,6 +178,8 @@ class Slot:
 
     def _drain(self, *_: object) -> None:
         self.draining = True
+        if self._idling:
+            raise _DrainedError
 
     def _round(self) -> bool:
         """Serves the most urgent wave that has something to claim. Whether there was one."""
@@ -271,7 +280,12 @@ class Slot:
         if self.settings.until_idle and not self._solos and not self.redis.zcard(key):
             return True
         wait = min(BLOCK, 1.0 if self.redis.zcard(key) else BLOCK)
-        self.redis.blpop([version_key(self.settings.version, "bell")], timeout=wait)
+        self._idling = True
+        try:
+            if not self.draining:
+                self.redis.blpop([version_key(self.settings.version, "bell")], timeout=wait)
+        finally:
+            self._idling = False
         return False
 
     # the monitor

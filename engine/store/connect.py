@@ -35,12 +35,12 @@ def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3) -> Client
     Raises:
         RedisAwayError: the URL is none.
     """
+    over_tcp = {} if url.startswith("unix:") else {"socket_keepalive": True, "socket_connect_timeout": min(timeout, 5)}
     try:
         return Redis.from_url(
             url,
             socket_timeout=timeout,
-            socket_connect_timeout=min(timeout, 5),
-            socket_keepalive=True,
+            **over_tcp,
             health_check_interval=30,
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries),
             retry_on_error=[RedisConnectionError, RedisTimeoutError],

@@ -337,7 +337,7 @@ class Waves:
         return {int(v): k.decode() for k, v in self._redis.hgetall(wave.key("crew")).items() if k != b"#"}
 
     def memory(self, wave: Wave) -> int:
-        """Bytes that the wave holds in Redis beyond its pipes."""
+        """Bytes that the wave holds in Redis beyond its pipes; 0 when the server cannot say."""
         parts = (
             "wave",
             "plan",
@@ -356,7 +356,8 @@ class Waves:
         with self._redis.pipeline(transaction=False) as trip:
             for what in parts:
                 trip.memory_usage(wave.key(what), samples=0)
-            return sum(size or 0 for size in trip.execute())
+            sizes = trip.execute(raise_on_error=False)
+        return sum(size for size in sizes if isinstance(size, int))
 
 
 def span(times: bytes, at: int) -> tuple[float, float]:

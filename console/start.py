@@ -1,0 +1,91 @@
+"""Starting a wave from the command line or the console: which plan, which source, which date."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from console.by import whoami
+from engine.errors import NotFound, WavedeckError
+from engine.flow import Flow, Source
+from engine.keys import Date
+from engine.launch import Launched, launch, nothing
+from engine.load import load_flows
+from engine.plan import Plan
+from engine.store.catalog import Catalog
+from engine.store.connect import Client
+from engine.store.workers import Workers
+
+
+def choose_plan(redis: Client, version: str, name: str) -> tuple[Plan, Flow | None]:
+    """The plan to run a flow of a version by, and its code when this machine has it.
+
+    What the version's living workers have published goes first: they will run it. Else the code that is here, else what was
+    published last.
+
+    Raises:
+        NotFound: neither knows the flow; the text lists the flows there are.
+    """
+    catalog = Catalog(redis)
+    published = catalog.flows(version).get(name)
+    try:
+        here = load_flows()
+    except (NotFound, WavedeckError):
+        if published is None:
+            raise
+        here = {}
+    flow = here.get(name)
+    if published is not None and (flow is None or Workers(redis).alive(version)):
+        return published, flow
+    if flow is not None:
+        return flow.plan, flow
+    known = sorted({*here, *catalog.flows(version)})
+    raise NotFound(f"no flow {name!r} in version {version!r}; there are: {', '.join(known) or 'none'}")
+
+
+def source_of(flow: Flow | None, state: str) -> Source | None:
+    """The function that refreshes a state, when the flow's code is here and has one."""
+    return flow.sources.get(state) if flow is not None else None
+
+
+def this_date(plan: Plan) -> Date:
+    """The date that a wave started now is about."""
+    return Date.of(datetime.now(UTC), hourly=plan.hourly)
+
+
+def start_wave(
+    redis: Client,
+    name: str,
+    *,
+    version: str,
+    date: str | None = None,
+    base: str = "",
+    state: str | None = None,
+    partitions: Sequence[str] = (),
+    entities: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    trigger: str | None = None,
+    by: str | None = None,
+    on_progress: Callable[[int], None] = nothing,
+) -> Launched:
+    """Starts a wave of a flow, as `launch` does. `trigger`: a new manual one when not given.
+
+    Raises:
+        WavedeckError: as `choose_plan` and `launch` say.
+    """
+    plan, flow = choose_plan(redis, version, name)
+    return launch(
+        redis,
+        plan,
+        version=version,
+        date=Date(date) if date else this_date(plan),
+        base=base,
+        state=state,
+        source=source_of(flow, state or plan.state),
+        partitions=partitions,
+        entities=entities,
+        config=config,
+        trigger=trigger or f"manual:{secrets.token_hex(6)}",
+        by=by or whoami(),
+        on_progress=on_progress,
+    )

@@ -1,0 +1,1 @@
+"""Where workers run, and the Redis they share when there is no other: local processes here, Amazon ECS beside them."""
