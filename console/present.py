@@ -14,6 +14,9 @@ from console.widgets.text import clean, short_seconds
 from engine.status import Status
 from engine.store.workers import Worker
 
+LONGEST = 120
+"""Characters of a cell of a table; `--json` has all of them."""
+
 
 def as_json(value: Any) -> None:
     """Prints `value` (views, lists and dictionaries of them) as JSON on stdout."""
@@ -26,12 +29,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str 
     """Prints rows under headings; headings that end in `>` are right-aligned. Nothing in a row is markup."""
     grid = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for heading in headings:
-        grid.add_column(
-            heading.rstrip(">"), justify="right" if heading.endswith(">") else "left", overflow="ellipsis", no_wrap=True
-        )
+        justify: Literal["left", "right"] = "right" if heading.endswith(">") else "left"
+        identity = heading in {"WAVE", "TASK", "WORKER"}  # never cut: people copy it
+        grid.add_column(heading.rstrip(">"), justify=justify, overflow="fold" if identity else "ellipsis", no_wrap=not identity)
     count = 0
     for row in rows:
-        grid.add_row(*(Text(clean(str(cell))) for cell in row))
+        grid.add_row(*(Text(_cut(clean(str(cell)))) for cell in row))
         count += 1
     width = None if sys.stdout.isatty() else 4000
     console = Console(highlight=False, markup=False, emoji=False, width=width)
@@ -39,6 +42,10 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str 
         console.print(grid)
     else:
         console.print(Text(empty))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def lines(*texts: str) -> None:

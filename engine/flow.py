@@ -13,6 +13,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol, TypeVar, overload
 
 from engine import durations
@@ -23,6 +24,9 @@ from engine.plan import Input, Plan, TaskPlan
 
 RESERVED = ("entity", "date", "config", "state")
 """Parameters that are no pipes."""
+
+HERE = "{here}/"
+"""How a plan names the folder of the flow's file, so that it is the same plan on every machine."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Source = Callable[[Date], Iterable[tuple[str, str]]]
@@ -65,6 +69,7 @@ class Flow:
         self.sources: dict[str, Source] = {}
         self.warmers: list[Callable[[], Any]] = []
         self._tasks: dict[str, TaskPlan] = {}
+        self._folders: dict[str, Path] = {}
 
     def _duration(self, option: str, value: str | float, where: str = "", task: str = "") -> float:
         try:
@@ -161,7 +166,8 @@ class Flow:
 
         It gets one JSON object of its inputs on stdin and `WAVEDECK_ENTITY`, `WAVEDECK_DATE`, `WAVEDECK_VERSION`,
         `WAVEDECK_FLOW`, `WAVEDECK_TASK`, `WAVEDECK_CONFIG` (JSON) in its environment; its stdout is its value (JSON, or any bytes with
-        `codec="bytes"`), its stderr its log; a non-zero exit is a failure. Options as in `task`.
+        `codec="bytes"`), its stderr its log; a non-zero exit is a failure. A file beside the flow's is named by its absolute
+        path; every machine finds it where its own copy of the flow lies. Options as in `task`.
 
         Raises:
             BadFlow: an option is wrong, or the name is taken; the text names file, task and reason.
@@ -169,6 +175,9 @@ class Flow:
         where = _caller()
         if isinstance(command, str) or not command or not all(isinstance(c, str) and c for c in command):
             raise BadFlow(self._says(where, name, "the command must be a list of words"))
+        folder = _caller_file().parent
+        command = [_portable(word, folder) for word in command]
+        self._folders[name] = folder
         inputs = {**dict.fromkeys((*needs, *(history or ())), True), **dict.fromkeys(optional, False)}
         self._add(
             where, name, inputs, timeout, limit, lookback, history, horizon, config, codec, command=tuple(command),
@@ -229,6 +238,11 @@ class Flow:
             where=where,
         )
 
+    def argv(self, task: TaskPlan) -> list[str]:
+        """What to run for a task that is a command, on this machine."""
+        folder = self._folders.get(task.name)
+        return [word.replace(HERE, f"{folder}/", 1) if folder and word.startswith(HERE) else word for word in task.command]
+
     def source(self, function: Source) -> Source:
         """Makes a function the source of the state of its name: init calls it with the wave's date and marks every
         (entity, partition) that it yields as seen, before it takes the snapshot."""
@@ -247,7 +261,7 @@ class Flow:
         Raises:
             BadFlow: no tasks, an unknown input, or a cycle; the text names file, task and reason.
         """
-        import networkx as nx  # noqa: PLC0415 costs 0.1 s, and only those who load flows need it
+        import networkx as nx
 
         if not self._tasks:
             raise BadFlow(f"{self.where}: flow {self.name!r} has no tasks")
@@ -285,9 +299,24 @@ def _short(path: str) -> str:
         return path
 
 
+def _portable(word: str, folder: Path) -> str:
+    path = Path(word)
+    return f"{HERE}{path.relative_to(folder)}" if path.is_absolute() and path.is_relative_to(folder) else word
+
+
 def _caller() -> str:
     """File and line of the code outside this module that is being run."""
+    frame = _frame()
+    return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else "?"
+
+
+def _caller_file() -> Path:
+    frame = _frame()
+    return Path(frame.f_code.co_filename).absolute() if frame is not None else Path.cwd() / "?"
+
+
+def _frame() -> FrameType | None:
     frame = inspect.currentframe()
     while frame is not None and frame.f_code.co_filename == __file__:
         frame = frame.f_back
-    return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else "?"
+    return frame

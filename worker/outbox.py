@@ -9,9 +9,11 @@ from typing import Any
 
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
+from engine import durations
 from engine.errors import PipeConflict
-from engine.keys import PipeKey
+from engine.keys import Date, PipeKey
 from engine.payload import encode_json
+from engine.plan import TaskPlan
 from engine.status import WROTE, Cell
 from engine.store.claims import Hold, Move, Moved, Moves, move_command, pack_time, read_move, spans, trip
 from engine.store.connect import Client
@@ -151,7 +153,14 @@ class Outbox:
 
 def blocked(job: Job, task: int, number: int, entity: str, found: Found) -> Result:
     """The end of a cell that a required input never came for."""
-    names = ", ".join(found.missing)
-    error = reason("Blocked", f"no {names} at {job.wave.date}, and none within its lookback")
+    error = reason("Blocked", why_blocked(job.plan.tasks[task], found, job.wave.date))
     note = {"error": error, "inputs": found.notes}
     return Result(task, number, entity, Cell.BLOCKED, note=note, before=Cell.PENDING)
+
+
+def why_blocked(task: TaskPlan, found: Found, date: Date) -> str:
+    """Which required inputs were nowhere, and how far back they were looked for."""
+    missing = [i for i in task.edges if i.name in found.missing]
+    return "; ".join(
+        f"no {i.name} at {date}" + (f", nor in the {durations.text(i.lookback)} before" if i.lookback else "") for i in missing
+    )

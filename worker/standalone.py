@@ -34,6 +34,7 @@ from engine.store.states import States
 from engine.store.waves import Waves
 from worker.failure import LimitExceededError, describe, reason
 from worker.inputs import Found, Sources
+from worker.outbox import why_blocked
 from worker.task import GRACE, Run, Seen, Task
 
 

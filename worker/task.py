@@ -71,6 +71,7 @@ class Task:
         by_name = {t.name: t for t in plan.tasks}
         self._decode: dict[str, Callable[[bytes], Any]] = {i.name: decoder(by_name[i.name].codec) for i in task.inputs}
         self._history = {i.name for i in task.inputs if i.history}
+        self._argv = flow.argv(task) if flow is not None else list(task.command)
         self._function = flow.functions.get(task.name) if flow is not None else None
         self._takes = task.reserved
         self._seen = seen
@@ -117,7 +118,7 @@ class Task:
         }
         own_thread = threading.current_thread() is threading.main_thread()
         with subprocess.Popen(
-            self.plan.command,
+            self._argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=None if own_thread else subprocess.PIPE,
@@ -137,7 +138,7 @@ class Task:
         if log:
             print(log.decode("utf-8", "backslashreplace"), end="")  # noqa: T201 the task's own log
         if process.returncode:
-            raise CommandFailedError(f"{self.plan.command[0]} {ending(process.returncode)}")
+            raise CommandFailedError(f"{self._argv[0]} {ending(process.returncode)}")
         if self.plan.codec == "bytes":
             return self._encode(out)
         if len(out) > MAX_VALUE:
@@ -145,7 +146,7 @@ class Task:
         try:
             return encode_json(decode_json(out))
         except BadValue as e:
-            raise BadValue(f"{self.plan.command[0]} printed no JSON on stdout ({e}): {out[:200]!r}") from None
+            raise BadValue(f"{self._argv[0]} printed no JSON on stdout ({e}): {out[:200]!r}") from None
 
 
 def ending(status: int) -> str:
