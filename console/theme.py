@@ -8,7 +8,7 @@ simulated deuteranopia, protanopia and tritanopia; `tests/console/test_theme.py`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -205,11 +205,23 @@ def register(app: App[Any], default: str = "wavedeck-dark") -> None:
 
 
 def palette_of(app: App[Any]) -> Palette:
-    """The palette that goes with the theme the app shows now; a theme that is not ours gets the nearest."""
+    """The palette that goes with the theme the app shows now; a theme that is not ours gets the nearest.
+
+    Under NO_COLOR states differ in brightness, the failed ones brightest: Textual would grey them by their hue.
+    """
+    theme = app.current_theme
     if app.native_ansi_color:
         return ANSI
-    theme = app.current_theme
-    return PALETTES.get(theme.name) or (DARK if theme.dark else LIGHT)
+    palette = PALETTES.get(theme.name) or (DARK if theme.dark else LIGHT)
+    return _without_color(palette) if app.no_color else palette
+
+
+@lru_cache(maxsize=8)
+def _without_color(palette: Palette) -> Palette:
+    quiet = dict.fromkeys((Cell.FINISHED, Cell.REUSED), palette.muted)
+    quiet |= dict.fromkeys((Cell.PENDING, Cell.CANCELLED), palette.faint)
+    cells = {cell: quiet.get(Cell(cell), palette.text) for cell in LOOKS} | {int(Cell.FAILED): palette.lit}
+    return replace(palette, cells=cells, bars={status: cells[cell] for status, cell in CELL_OF.items()})
 
 
 @lru_cache(maxsize=64)
