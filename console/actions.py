@@ -97,13 +97,14 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("focus", "tab", "tab", "next panel", "Go to the next panel.", ("wave", "entity")),
     Action(
-        "back", "escape", "esc", "back", "Clear the filter if there is one, else go back.", ("waves", "wave", "entity"), "back"
+        "back", "escape", "esc", "back", "Back to where you came from; first out of the filter.", ("wave", "entity"), "back"
     ),
+    Action("filter.clear", "escape", "esc", "no filter", "Clear the filter.", ("waves",), "back", in_line=False),
     Action("help", "question_mark", "?", "help", "All keys, and what the glyphs mean.", ("everywhere",), "keys"),
     Action("palette", "ctrl+p", "ctrl-p", "palette", "Find an action by its name.", ("everywhere",), in_line=False),
     Action("theme", "ctrl+t", "ctrl-t", "theme", "Dark, light or high contrast.", ("everywhere",), "next_theme", in_line=False),
     Action("quit", "ctrl+q", "ctrl-q", "quit", "Leave. Waves and workers go on.", ("everywhere",), "quit", in_line=False),
-    Action("quit.home", "q", "q", "quit", "Leave, from the list of waves.", ("waves",), "quit", in_line=False),
+    Action("quit.home", "q", "q", "quit", "Leave, from the list of waves.", ("waves",), "app.quit", in_line=False),
     Action("down", "down,j", "j ↓", "down", "One down.", ("list", "pane"), "move(1)", in_line=False),
     Action("up", "up,k", "k ↑", "up", "One up.", ("list", "pane"), "move(-1)", in_line=False),
     Action("page.down", "pagedown,ctrl+d", "ctrl-d", "page down", "A page down.", ("list", "pane"), "page(1)", in_line=False),

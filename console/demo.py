@@ -60,10 +60,9 @@ def _dates(redis: Client) -> Iterator[Date]:
         date = date.shift(1)
 
 
-def _start(redis: Client, date: Date, state: str | None) -> Wave:
-    return start_wave(
-        redis, FLOW, version=VERSION, date=date, state=state, trigger=f"demo:{date}:{state or ''}", by="demo"
-    ).wave
+def _start(redis: Client, date: Date, state: str | None, trigger: str = "demo:") -> Wave:
+    trigger = f"{trigger}{date}:{state or ''}"
+    return start_wave(redis, FLOW, version=VERSION, date=date, state=state, trigger=trigger, by="demo").wave
 
 
 def _watched(redis: Client, url: str, count: int | None, state: str | None) -> int:
@@ -74,6 +73,8 @@ def _watched(redis: Client, url: str, count: int | None, state: str | None) -> i
     def conduct() -> None:
         for number, date in enumerate(_dates(redis), 1):
             wave = _start(redis, date, state)
+            if number == 2 and not state:
+                _start(redis, date, "flights", trigger="schedule:")  # the long one; the hourly waves go before it
             while not leave.wait(0.3) and (found := Waves(redis).find(wave.id, VERSION)) and not found.ended:
                 pass
             if leave.wait(PAUSE) or number == count:

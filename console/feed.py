@@ -6,6 +6,7 @@ last replaces the others. When Redis is away it posts `FeedLost` and goes on try
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -61,14 +62,28 @@ class Source(Protocol):
         """What there is, or None when nothing changed, and seconds until the next read."""
 
 
+class Late:
+    """A source that is made when it is first read, in the feed's thread, with all that it imports."""
+
+    def __init__(self, make: Callable[[], Source]) -> None:
+        self._make = make
+        self._made: Source | None = None
+
+    def read(self, redis: Client) -> tuple[object | None, float]:
+        """As the source that is made."""
+        self._made = self._made or self._make()
+        return self._made.read(redis)
+
+
 class Feed(Thread):
     """Reads `source` until `stop`, posting to `target`. Never raises; what goes wrong is posted."""
 
     def __init__(self, url: str, source: Source, target: MessagePump) -> None:
         super().__init__(name=f"feed-{type(source).__name__}", daemon=True)
-        self._url, self._source, self._target = url, source, target
+        self._url, self._source, self._to = url, source, target
         self._wake, self._ended, self._slow = Event(), False, False
-        self._number, self._heard = 0, None
+        self._number = 0
+        self._heard: float | None = None
 
     def stop(self) -> None:
         """Ends it soon; a read that is under way posts nothing any more."""
@@ -99,30 +114,28 @@ class Feed(Thread):
     def _connect(self) -> Client | None:
         try:
             return client(self._url)
-        except Exception as error:  # noqa: BLE001 - told to the person
+        except Exception as error:
             self._post(FeedLost(None, sentence(error)))
             return None
 
     def _read(self, redis: Client) -> float:
-        from engine.errors import NotFound  # noqa: PLC0415
+        from engine.errors import NotFound
 
         try:
             body, pause = self._source.read(redis)
         except NotFound as error:
             self._post(Gone(sentence(error)))
             return 1.0
-        except Exception as error:  # noqa: BLE001 - told to the person, and tried again
+        except Exception as error:
             self._post(FeedLost(self._heard, sentence(error)))
             return AGAIN
         self._number, self._heard = self._number + 1, time.time()
         self._post(News(self._number, self._heard, body))
         return pause
 
-    _heard: float | None
-
     def _post(self, message: Message) -> None:
         if not self._ended:
-            self._target.post_message(message)
+            deliver(self._to, message)
 
 
 class Answer(Message, bubble=False):
@@ -146,7 +159,7 @@ class Errand(Thread):
 
     def __init__(self, url: str, target: MessagePump, name: str, ask: Callable[[Client], object]) -> None:
         super().__init__(name=f"errand-{name}", daemon=True)
-        self._url, self._target, self._errand, self._ask = url, target, name, ask
+        self._url, self._to, self._errand, self._ask = url, target, name, ask
         self.start()
 
     def run(self) -> None:
@@ -154,9 +167,9 @@ class Errand(Thread):
         try:
             with client(self._url, timeout=10.0) as redis:
                 message = Answer(self._errand, self._ask(redis))
-        except Exception as error:  # noqa: BLE001 - told to the person
+        except Exception as error:
             message = Refusal(self._errand, sentence(error))
-        self._target.post_message(message)
+        deliver(self._to, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +186,31 @@ class Place:
         return cls("/".join(rest.split("/")[-2:]) if path else rest.removesuffix("/0").rstrip("/"))
 
 
+def deliver(target: MessagePump, message: Message) -> None:
+    """Posts from a thread; to an app that has ended, nothing."""
+    with contextlib.suppress(RuntimeError):  # its event loop is closed
+        target.post_message(message)
+
+
 def client(url: str, timeout: float = PATIENCE) -> Client:
     """A client that tells at once when Redis is gone."""
-    from engine.store.connect import connect  # noqa: PLC0415 redis-py costs 0.1 s, after the first paint
+    from engine.store.connect import connect
 
     return connect(url, timeout=timeout, retries=0)
 
 
 def sentence(error: BaseException) -> str:
     """An error in a line for the person who reads it."""
-    from engine.errors import WavedeckError  # noqa: PLC0415
+    from redis.exceptions import ConnectionError as RedisConnectionError
+    from redis.exceptions import TimeoutError as RedisTimeoutError
+
+    from engine.errors import WavedeckError
 
     text = str(error).partition("\n")[0]
     if isinstance(error, WavedeckError):
         return text
+    if isinstance(error, RedisTimeoutError):
+        return "Redis does not answer"
+    if isinstance(error, RedisConnectionError):
+        return f"Redis cannot be reached: {text[:1].lower()}{text[1:]}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -27,6 +27,9 @@ from engine.store.states import States
 from engine.store.waves import Progress, Wave, Waves, span
 from engine.store.workers import Worker, Workers
 
+RAN = frozenset({Cell.RUNNING, Cell.FINISHED, Cell.FALLBACK, Cell.FAILED})
+"""Cells that were given inputs."""
+
 
 def iso(ms: float) -> str | None:
     """Unix ms as ISO 8601; None for 0."""
@@ -65,6 +68,7 @@ class WaveRow:
     by: str
     base: str = ""
     cancelled: str = ""
+    cancelled_by: str = ""
 
 
 def wave_row(progress: Progress, now_ms: float | None = None) -> WaveRow:
@@ -95,6 +99,7 @@ def wave_row(progress: Progress, now_ms: float | None = None) -> WaveRow:
         by=wave.by,
         base=wave.base,
         cancelled=wave.cancelled,
+        cancelled_by=wave.cancelled_by,
     )
 
 
@@ -264,7 +269,7 @@ def entity_by_number(redis: Client, w: Wave, number: int, *, logs: bool = True) 
                 waited=max(0.0, start - ready) if start else 0.0,
                 seconds=seconds if cell != Cell.RUNNING else max(0.0, time.time() - w.created / 1000 - start),
                 error=note.get("error"),
-                inputs=_inputs(plan, t, w, key, note),
+                inputs=_inputs(plan, t, w, key, note, ran=cell in RAN),
                 log=store.log(w, t, number) if logs else "",
                 pipe=str(PipeKey(w.version, task, key, w.date)) if cell in WROTE else "",
             )
@@ -289,12 +294,13 @@ def _row_times(redis: Client, w: Wave, number: int) -> bytes:
         return b"".join(trip.execute())
 
 
-def _inputs(plan: Plan, task: int, w: Wave, key: str, note: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The inputs of a cell: as its note says, and fresh where it says nothing."""
+def _inputs(plan: Plan, task: int, w: Wave, key: str, note: Mapping[str, Any], *, ran: bool) -> list[dict[str, Any]]:
+    """The inputs of a cell: as its note says, and fresh where it ran and the note says nothing."""
     told = {i["name"]: i for i in note.get("inputs", [])}
     fresh = {
         i.name: {"name": i.name, "key": str(PipeKey(w.version, i.name, key, w.date)), "age": 0.0}
         for i in plan.tasks[task].edges
+        if ran
     }
     return list({**fresh, **told}.values())
 

@@ -25,10 +25,8 @@ def seconds(text: str | float) -> float:
 
 
 def text(value: float) -> str:
-    """The shortest exact way to write `value` seconds that `seconds` reads back (to the millisecond)."""
-    left = round(value * 1000)
-    if left < 1:
-        return "0s"
+    """The shortest way to write `value` seconds that `seconds` reads back, to the millisecond and never less than one."""
+    left = max(1, round(value * 1000))
     words = []
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
         count, left = divmod(left, size)

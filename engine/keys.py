@@ -6,7 +6,6 @@ What belongs together on Redis Cluster shares a hash tag: `{version}` for a vers
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,8 +19,14 @@ MAX_VERSION = 200
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d)?")
-_PERCENT = re.compile(r"%[0-9A-F]{2}")
-_FORBIDDEN_IN_VERSION = frozenset("{}*?[\\^~:")
+# White space, controls, format characters (zero width, bidi, tags) and surrogates, by number: what a key is must not depend on the
+# Unicode tables of the Python that makes it.
+_UNSEEN = (
+    "\x00-\x20\x7f-\xa0\xad\u0600-\u0605\u061c\u06dd\u070f\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+_NOT_IN_ENTITY = re.compile(f"[%{{}}{_UNSEEN}]")
+_NOT_IN_VERSION = re.compile(rf"[{{}}*?\[\\^~:{_UNSEEN}]")
 
 
 class Date(str):
@@ -89,9 +94,8 @@ def check_version(version: str) -> str:
         raise BadKey("version is empty")
     if len(version) > MAX_VERSION:
         raise BadKey(f"version {version[:20]!r}… is longer than {MAX_VERSION} characters")
-    for char in version:
-        if char in _FORBIDDEN_IN_VERSION or char.isspace() or unicodedata.category(char)[0] == "C":
-            raise BadKey(f"version {version!r} holds {char!r}, which no version may")
+    if bad := _NOT_IN_VERSION.search(version):
+        raise BadKey(f"version {version!r} holds {bad[0]!r}, which no version may")
     if version.startswith(("/", "-")) or version.endswith("/") or "//" in version or ".." in version:
         raise BadKey(f"version {version!r} is not a branch name")
     return version
@@ -119,16 +123,14 @@ def encode_entity(raw: str) -> str:
         raise BadKey("entity key is empty")
     if "\0" in raw:
         raise BadKey(f"entity key {raw[:40]!r} holds NUL")
-    encoded = raw if raw.isascii() and raw.replace("-", "").isalnum() else "".join(map(_encode_char, raw))
+    encoded = _NOT_IN_ENTITY.sub(_percent, raw)
     if len(encoded) > MAX_ENTITY:
         raise BadKey(f"entity key {raw[:20]!r}… is longer than {MAX_ENTITY} characters")
     return encoded
 
 
-def _encode_char(char: str) -> str:
-    if char in "%{}" or char.isspace() or unicodedata.category(char)[0] in "CZ":
-        return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogatepass"))
-    return char
+def _percent(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in found[0].encode("utf-8", "surrogatepass"))
 
 
 def decode_entity(encoded: str) -> str:
@@ -147,7 +149,7 @@ def check_entity(encoded: str) -> str:
     try:
         if encode_entity(decode_entity(encoded)) == encoded:
             return encoded
-    except UnicodeDecodeError:
+    except UnicodeError:
         pass
     raise BadKey(f"entity key {encoded[:40]!r} is not percent-encoded as keys are")
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine import script
@@ -74,27 +74,35 @@ def launch(
     wave_config = resolve_config(plan, Catalog(redis).config(version, plan.flow), config or {})
     state = state or plan.state
     states, waves = States(redis), Waves(redis)
-    if source is not None:
-        states.seen(state, source(date), date.start.timestamp())
-    members = _members(states, plan, state, date, partitions, entities)
+    now_active = list(source(date)) if source is not None else []
+    states.seen(state, now_active, date.start.timestamp())
+    members = _members(states, plan, state, date, now_active, partitions, entities)
     expire = expiry(date, plan.keep)
     draft = new_wave(
         plan, version=version, date=date, trigger=trigger, by=by, n=len(members), expire=expire, base=base, state=state,
-        config=wave_config, checks=_there_already(redis, plan, version, date),
+        config=wave_config,
         deadline=int((time.time() + deadline) * 1000) if deadline else 0,
     )  # fmt: skip
+    Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
+    draft = replace(draft, checks=_there_already(redis, draft))
+    Catalog(redis).publish(version, [plan])
     created = waves.create(draft, plan, script.body(plan), members, on_progress)
-    if created:
-        Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
-        Catalog(redis).publish(version, [plan])
     wave = waves.find(draft.id, version) or draft
     return Launched(wave, created, time.monotonic() - began)
 
 
 def _members(
-    states: States, plan: Plan, state: str, date: Date, partitions: Sequence[str], entities: Sequence[str]
+    states: States,
+    plan: Plan,
+    state: str,
+    date: Date,
+    now_active: Sequence[tuple[str, str]],
+    partitions: Sequence[str],
+    entities: Sequence[str],
 ) -> list[tuple[str, str]]:
     everyone = {m.entity: m.partition for m in states.members(state, date=date, active=plan.active)}
+    # The state knows when an entity was last seen. About an earlier date the source knows more: what was seen since is no news of it.
+    everyone |= {encode_entity(e): encode_entity(p) for e, p in now_active}
     if partitions:
         wanted = {encode_entity(p) for p in partitions}
         there = set(everyone.values())
@@ -105,12 +113,13 @@ def _members(
         return [(key, everyone.get(key, "-")) for key in dict.fromkeys(map(encode_entity, entities))]
     if not everyone:
         raise Refused(f"state {state!r} has no entity active at {date}; a source or a collector must have seen some")
-    return list(everyone.items())
+    return sorted(everyone.items(), key=lambda member: (member[1], member[0]))
 
 
-def _there_already(redis: Client, plan: Plan, version: str, date: Date) -> tuple[str, ...]:
-    """Tasks that some other wave or person may have written pipes of: their cells look before they run."""
+def _there_already(redis: Client, wave: Wave) -> tuple[str, ...]:
+    """Tasks that another wave or a person may have written, or be writing, pipes of: their cells look before they run."""
     with redis.pipeline(transaction=False) as trip:
-        for task in plan.names:
-            trip.exists(version_key(version, f"at:{task}:{date}"))
-        return tuple(task for task, there in zip(plan.names, trip.execute(), strict=True) if there)
+        for task in wave.tasks:
+            trip.hkeys(version_key(wave.version, f"at:{task}:{wave.date}"))
+        writers = trip.execute()
+    return tuple(t for t, fields in zip(wave.tasks, writers, strict=True) if set(fields) - {f"w:{wave.id}".encode()})

@@ -17,6 +17,8 @@ MAX_VALUE = 64 * 1024 * 1024
 
 def _plain(value: Any) -> Any:
     """What JSON has no word for but scientific code returns: numpy scalars and arrays, pandas objects."""
+    if isinstance(value, str):  # a subclass, such as `Date`
+        return str.__str__(value)
     for method in ("tolist", "to_dict", "isoformat"):
         convert = getattr(value, method, None)
         if callable(convert):
@@ -64,7 +66,7 @@ def decode_json(data: bytes) -> Any:
     """
     try:
         return _decoder.decode(data)
-    except msgspec.DecodeError as e:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         raise BadValue(f"not JSON: {e}") from None
 
 

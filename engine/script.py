@@ -7,14 +7,14 @@ the slot. Everything from outside (entity keys, versions, dates) is quoted; task
 
 import shlex
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 
 from engine import durations
 from engine.errors import BadFlow
 from engine.keys import Date, decode_entity
 from engine.plan import Plan, TaskPlan
 
-RUNTIME = (files("engine") / "run.sh").read_text("utf-8")
+RUNTIME = (Path(__file__).parent / "run.sh").read_text("utf-8")
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ LEGAL: frozenset[tuple[Cell, Cell]] = frozenset(
         (Cell.RUNNING, Cell.FINISHED),
         (Cell.RUNNING, Cell.FALLBACK),
         (Cell.RUNNING, Cell.FAILED),
+        (Cell.RUNNING, Cell.BLOCKED),
         (Cell.RUNNING, Cell.CANCELLED),
         (Cell.RUNNING, Cell.PENDING),
         (Cell.FINISHED, Cell.FAILED),

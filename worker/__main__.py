@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--stop-timeout", type=float, default=110.0, help="seconds that SIGTERM leaves to what runs")
     parser.add_argument("--name", default=f"{socket.gethostname()[:20]}-{secrets.token_hex(3)}", help="how it is called")
     args = parser.parse_args(argv)
-    logging.basicConfig(level=os.environ.get("WAVEDECK_LOG", "INFO"), format="%(asctime)s %(levelname)s %(message)s")
+    _log_to_stderr(os.environ.get("WAVEDECK_LOG", "INFO").upper())
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # a slot is a CPU; libraries that would take all of them slow each other down
     url = os.environ.get("WAVEDECK_REDIS_URL", "")
@@ -47,6 +47,16 @@ def main(argv: list[str] | None = None) -> int:
     except WavedeckError as e:
         print(f"wavedeck worker: {e}", file=sys.stderr)  # noqa: T201
         return 1
+
+
+def _log_to_stderr(level: str) -> None:
+    """The worker's own words go to its stderr; what tasks and their libraries log goes where they print, to the cell's log."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.getLogger("wavedeck")
+    logger.addHandler(handler)
+    logger.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
+    logger.propagate = False
 
 
 if __name__ == "__main__":

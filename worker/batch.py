@@ -2,7 +2,8 @@
 
 A round's results and the starts of the next leave in one trip. Values that this batch wrote are at hand: a pipe never
 changes, so reading it back would only cost. While a cell is slow, the slot's monitor calls `tend`: what is finished is
-written, the batch-mates are given back to other slots, and an entity whose tasks have waited long enough goes on alone.
+written, the batch-mates are given back to other slots, and an entity goes on alone when a task of it has waited long enough or
+does not depend on the slow one.
 """
 
 import threading
@@ -174,6 +175,10 @@ class Batch:
         for start in starts:
             if start.at in places:
                 start.found = self._inputs(start.task, [start.at])[0]
+                if start.found.missing:
+                    result = self._block(start.task, start.at, start.found)
+                    result.before = Cell.RUNNING
+                    self._done.append(result)
 
     def _refused(self, refused: Sequence[tuple[int, int]], cancelled: str) -> None:
         if cancelled:
@@ -267,12 +272,12 @@ class Batch:
         if now - oldest > FLUSH and self._done:
             self.flush()
         for at in {at for _, at in running}:
-            if self.place[at] == HELD and self._due(at, running) <= now:
+            if self.place[at] == HELD and (self._due(at, running) <= now or self._has_other_branch(at, running, now)):
                 self._let_go(at)
         if now - oldest > HOARD:
             self._share()
         due = min((self._due(at, running) for _, at in running if self.place[at] == HELD), default=now + FLUSH)
-        return min(max(due - now, 0.001), FLUSH)
+        return min(max(due - now, 0.001), FLUSH, max(self.schedule.soonest / 8, 0.005))
 
     def flush(self) -> None:
         """Writes what is finished."""
@@ -291,6 +296,14 @@ class Batch:
         waiting = {d for task, place in running if place == at for d in self.schedule.dependants[task]}
         timeouts = [self.schedule.timeouts[t] for t in waiting if self.cells[t][at] == Cell.PENDING]
         return self.clock[at] + min(timeouts, default=float("inf"))
+
+    def _has_other_branch(self, at: int, running: dict[tuple[int, int], float], now: float) -> bool:
+        """Whether an entity whose cell is slow has tasks that need not wait for it."""
+        slow = [task for (task, place), since in running.items() if place == at and now - since > HOARD]
+        if not slow:
+            return False
+        waiting = {d for task in slow for d in self.schedule.dependants[task]}
+        return any(c[at] not in ENDED and t not in waiting and (t, at) not in running for t, c in enumerate(self.cells))
 
     def _let_go(self, at: int) -> None:
         """The entity goes on in a thread of its own, beside the cell that is still running."""

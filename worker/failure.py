@@ -22,12 +22,15 @@ class CommandFailedError(Exception):
 def describe(error: BaseException) -> dict[str, str]:
     """Type, message, where (the last frame of the user's code) and traceback, without Wavedeck's own frames."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _own(f.filename)]
-    text = "".join(_format(error, error.__traceback__))
+    try:
+        text = "".join(_format(error, error.__traceback__))
+    except Exception:  # an exception that breaks when it is looked at
+        text = "".join(traceback.format_list(frames))
     last = frames[-1] if frames else None
     name = type(error).__name__
     return reason(
         name.removesuffix("Error") if type(error).__module__ == __name__ else name,
-        str(error),
+        _text(error),
         where=f"{short(last.filename)}:{last.lineno} in {last.name}" if last else "",
         trace=text,
     )
@@ -57,6 +60,13 @@ def _format(error: BaseException, tb: TracebackType | None) -> list[str]:
         todo += [e.__cause__, e.__context__, *(getattr(e, "exceptions", None) or [])]
     linecache.checkcache()
     return list(shown.format())
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as e:
+        return f"(its text cannot be had: {type(e).__name__})"
 
 
 def _own(filename: str) -> bool:

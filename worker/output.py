@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 KEPT = 64 * 1024
 """Bytes of a cell's log that are kept: the last ones."""
@@ -31,8 +32,8 @@ class Output:
             stream.flush()
         os.dup2(self.fd, 1)
         os.dup2(self.fd, 2)
-        sys.stdout = _ByThread(1)
-        sys.stderr = _ByThread(2)
+        sys.stdout = _text_stream(1)
+        sys.stderr = _text_stream(2)
         return stderr
 
     def cut(self) -> bytes:
@@ -57,18 +58,19 @@ class Output:
         return self.read(0)
 
 
-class _ByThread(io.TextIOBase):
-    """A text stream: the main thread's goes to the descriptor at once, so that it outlives a kill; other threads' to their own
-    buffer while one is set."""
+def _text_stream(fd: int) -> io.TextIOWrapper:
+    """Unbuffered: what was printed before a kill is in the file."""
+    raw: Any = _ByThread(fd)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
+
+
+class _ByThread(io.RawIOBase):
+    """The main thread's bytes go to the descriptor at once, so that they outlive a kill; another thread's to its own buffer while one
+    is set."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
         self._main = threading.get_ident()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """As Python expects of a text stream."""
-        return "utf-8"
 
     def writable(self) -> bool:
         return True
@@ -76,18 +78,18 @@ class _ByThread(io.TextIOBase):
     def fileno(self) -> int:
         return self._fd
 
-    def write(self, text: str) -> int:
-        data = text.encode("utf-8", "backslashreplace")
+    def write(self, data: Any) -> int:
         buffer: bytearray | None = getattr(_local, "buffer", None)
+        view = memoryview(data).cast("B")
+        size = len(view)
         if threading.get_ident() == self._main or buffer is None:
-            view = memoryview(data)
             while view:
                 view = view[os.write(self._fd, view) :]
         else:
-            buffer += data
+            buffer += view
             if len(buffer) > 4 * KEPT:
                 del buffer[:-KEPT]
-        return len(text)
+        return size
 
 
 _local = threading.local()

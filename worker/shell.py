@@ -49,14 +49,14 @@ class Shell:
         Raises:
             ShellDiedError: bash ended, or printed something else; it must not be used again.
         """
-        script = body + "".join(f"{h}\nflow\nOUT+=$'.\\n'\n" for h in headers)
+        script = body + "".join(f"{h}\nflow\nOUT+=$'\\x1e'\n" for h in headers)
         chunk = script.encode("utf-8", "surrogateescape")
         try:
             self._write(b"%08d" % len(chunk) + chunk)
             reply = self._take(int(self._take(8)))
         except (OSError, ValueError) as e:
             raise ShellDiedError(f"the slot's bash does not answer: {e}") from None
-        blocks = reply.decode().split(".\n")[:-1]
+        blocks = reply.decode().split("\x1e")[:-1]  # a character that no key, name or duration holds
         if len(blocks) != len(headers):
             raise ShellDiedError(f"the slot's bash evaluated {len(blocks)} of {len(headers)} scripts")
         return blocks

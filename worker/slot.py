@@ -19,7 +19,7 @@ from engine.errors import WavedeckError
 from engine.flow import Flow
 from engine.keys import version_key
 from engine.status import Cell
-from engine.store.claims import Claimed, Closed, Hold, claim_command, read_claim, release, trip
+from engine.store.claims import Claimed, Closed, Hold, claim_command, holds_of, read_claim, release, trip
 from engine.store.connect import BLOCK, connect
 from engine.store.waves import Wave, Waves, ring
 from worker.batch import Batch
@@ -27,7 +27,7 @@ from worker.failure import describe
 from worker.inputs import Found
 from worker.job import Job, Schedule
 from worker.outbox import AWAY, Result
-from worker.output import Output
+from worker.output import KEPT, Output
 from worker.shared import LANES, Board, HeldBatch
 from worker.shell import Shell, ShellDiedError
 from worker.sizing import Sizing
@@ -115,7 +115,7 @@ class Slot:
             result = Result(task, number, entity, cell, value, ran_with, seconds=seconds)
         finally:
             self.board.leave(lane)
-        result.log = self.output.cut() if printed is None else bytes(printed)
+        result.log = self.output.cut() if printed is None else bytes(printed[-KEPT:])
         return result
 
     def give_back(self, job: Job, holds: Sequence[Hold]) -> None:
@@ -158,10 +158,10 @@ class Slot:
 
     # serving
 
-    def serve(self) -> None:
-        """Until it is told to drain, or, with `until_idle`, until there is nothing left."""
+    def serve(self, told: Sequence[int] = ()) -> None:
+        """Until it is told to drain, or, with `until_idle`, until there is nothing left. `told`: it was told so already."""
         signal.signal(signal.SIGTERM, self._drain)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.draining = bool(told)
         threading.Thread(target=self._monitor, name="monitor", daemon=True).start()
         while not self.draining:
             try:
@@ -194,6 +194,8 @@ class Slot:
                 claimed, chain = self._serve(job, claimed, chain)
                 if claimed is None:
                     return True
+            if claimed is not None and claimed.ids:
+                self.give_back(job, holds_of(claimed.ids, claimed.records))
         return False
 
     def _claim(self, job: Job) -> Claimed | None:

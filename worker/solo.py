@@ -80,11 +80,11 @@ class Solo(threading.Thread):
             return self._wait(None) if self._flying else False
         now = time.monotonic()
         open_ = [t for t, c in enumerate(self._cells) if c not in ENDED and t not in self._flying]
-        for task in open_:
-            ready = all(self._cells[n] in ENDED for n in self.schedule.needs[task])
-            if ready or self._clock + self.schedule.timeouts[task] <= now:
-                self._take_up(task, printed)
-                return True
+        ready = [t for t in open_ if all(self._cells[n] in ENDED for n in self.schedule.needs[t])]
+        overdue = [t for t in open_ if self._clock + self.schedule.timeouts[t] <= now]
+        if ready or overdue:
+            self._take_up(ready[0] if ready else min(overdue, key=self.schedule.timeouts.__getitem__), printed)
+            return True
         if not open_ and not self._flying:
             return False
         return self._wait(min((self._clock + self.schedule.timeouts[t] for t in open_), default=None))

@@ -116,9 +116,7 @@ class _Process:
         sources = Sources(self._task, self._entity.version, self._entity.base, self._entity.date)
         [found] = sources.find([(self._entity.key, {})], Pipes(self._redis).get_many)
         if found.missing:
-            return End(
-                Cell.BLOCKED, reason("Blocked", f"no {', '.join(found.missing)} at {self._entity.date}, nor in its lookback")
-            )
+            return End(Cell.BLOCKED, reason("Blocked", why_blocked(self._task, found, self._entity.date)))
         _say("→", self._line.task, self._entity)
         try:
             self._write(self._compute(found))
@@ -156,16 +154,26 @@ def wait_for(folder: Path, tasks: Sequence[str], timeout: float) -> list[str]:
     with selectors.DefaultSelector() as selector:
         for task in tasks:
             fd = os.open(folder / task, os.O_RDONLY | os.O_NONBLOCK)
-            selector.register(fd, selectors.EVENT_READ, task)
+            if _is_over(fd):  # select would not say so of an end that came before we looked
+                os.close(fd)
+            else:
+                selector.register(fd, selectors.EVENT_READ, task)
         while selector.get_map() and (left := until - time.monotonic()) > 0:
             for key, _ in selector.select(left):
-                if not os.read(key.fd, 1):
+                if _is_over(key.fd):
                     selector.unregister(key.fd)
                     os.close(key.fd)
         late = [str(key.data) for key in selector.get_map().values()]
         for key in list(selector.get_map().values()):
             os.close(key.fd)
     return late
+
+
+def _is_over(fd: int) -> bool:
+    try:
+        return not os.read(fd, 1)
+    except BlockingIOError:
+        return False
 
 
 def _word(end: End) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.errors import BadValue
 from engine.flow import Flow
-from engine.keys import Date, decode_entity
+from engine.keys import Date, decode_entity, encode_entity
 from engine.payload import MAX_VALUE, decode_json, decoder, encode_json, encoder
 from engine.plan import Plan, TaskPlan
 from worker.failure import CommandFailedError, LimitExceededError
@@ -39,7 +39,13 @@ class Seen:
         self._lock = threading.Lock()
 
     def seen(self, entity: str, partition: str) -> None:
-        """Marks an entity as active at the wave's date."""
+        """Marks an entity as active at the wave's date.
+
+        Raises:
+            BadKey: a name cannot be a key.
+        """
+        for name in (entity, partition):
+            encode_entity(name)
         with self._lock:
             self._pairs.append((entity, partition))
 

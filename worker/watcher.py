@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,7 +85,7 @@ class Watcher:
         for flow in self.flows.values():
             for warm in flow.warmers:
                 warm()
-        for _ in range(self.settings.slots):
+        for _ in range(0 if self._signals else self.settings.slots):
             self._spawn()
         log.info("worker %s serves %s with %d slots", self.settings.name, self.settings.version, self.settings.slots)
         beats = {self._beat: BEAT, self._renew: min(1.0, self.settings.lease / 3)}
@@ -131,14 +131,17 @@ class Watcher:
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
+        masked = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])
         pid = os.fork()
         if pid == 0:
             status = 1
             try:
+                told = _listen(masked)
                 _die_with(parent)
-                status = _serve(self.settings, self.flows, board, output)
+                status = _serve(self.settings, self.flows, board, output, told)
             finally:
                 os._exit(status)
+        signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         self._children[pid] = Child(pid, board, output, time.monotonic())
 
     def _reap(self, now: float) -> None:
@@ -151,28 +154,30 @@ class Watcher:
             for group in child.board.groups():
                 _kill_group(group)
             self._served += child.board.served
-            self._mourn(child, code, now)
-            expected = code == 0 and (self.settings.until_idle or self._stop_at)
+            died = self._mourn(child, code, now)
+            expected = code == 0 and not died and self.settings.until_idle
             if not self._stop_at and not expected:
                 if now - child.born < 1.0 and not child.board.running():
                     time.sleep(0.5)
                 self._spawn()
 
-    def _mourn(self, child: Child, code: int, now: float) -> None:
+    def _mourn(self, child: Child, code: int, now: float) -> bool:
+        """Notes what a slot that is gone has left. Whether it left anything."""
         running, held = child.board.running(), child.board.held()
         if not held:
-            return
+            return False
         guilty = []
         if child.killed:
             for cell in running:
                 if why := child.killed.get(cell.lane):
                     guilty.append((cell, reason(*why.split(": ", 1)), child.output.read(cell.log)))
-        elif code != 0 and running:
+        elif running:
             cell = min(running, key=lambda c: (c.lane != 0, -c.since))
             tail = child.output.read(cell.log)
             guilty.append((cell, reason("Crashed", f"its process {ending(code)}", trace=tail.decode("utf-8", "replace")), tail))
         log.warning("slot %d %s; %d cells failed by it", child.pid, ending(code), len(guilty))
         self._burials.append(Burial(held, guilty, now))
+        return True
 
     def _bury(self) -> None:
         """Fails what the first of the dead died over, and gives the rest of what it held back."""
@@ -281,15 +286,24 @@ class Watcher:
         )
 
 
-def _serve(settings: Settings, flows: Mapping[str, Flow], board: Board, output: Output) -> int:
+def _listen(masked: set[int | signal.Signals]) -> list[int]:
+    """From its first moment a slot hears that it is to stop: the list has something in it then."""
+    told: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: told.append(number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, masked)
+    return told
+
+
+def _serve(settings: Settings, flows: Mapping[str, Flow], board: Board, output: Output, told: Sequence[int]) -> int:
     """A slot's process, from the fork to its end."""
     stderr = output.capture()
-    for handler in logging.getLogger().handlers:
+    for handler in logging.getLogger("wavedeck").handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(stderr)
     faulthandler.enable(file=2, all_threads=False)
     try:
-        Slot(settings, flows, board, output).serve()
+        Slot(settings, flows, board, output).serve(told)
     except Exception:
         log.exception("slot %d", os.getpid())
         return 1

@@ -89,7 +89,7 @@ def resolve_config(plan: Plan, *layers: Mapping[str, Any]) -> dict[str, dict[str
     for layer in layers:
         for name, value in layer.items():
             task, dot, key = name.rpartition(".")
-            if dot and task in resolved:
+            if dot and key in resolved.get(task, {}):
                 resolved[task][key] = value
                 continue
             having = [config for config in resolved.values() if name in config]

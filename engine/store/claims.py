@@ -54,7 +54,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Nothing to claim, and there will be nothing: `gone`, `cancelled` or `overdue`; entities that are still held."""
+    """Nothing to claim, and there will be nothing: `gone`, `ended`, `cancelled` or `overdue`; entities that are still held."""
 
     reason: str
     left: int = 0

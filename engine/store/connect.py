@@ -1,5 +1,7 @@
 """Connections to Redis."""
 
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from redis import Redis
@@ -59,6 +61,19 @@ def check(redis: Client, url: str) -> None:
         redis.ping()
     except RedisError as e:
         raise RedisAwayError(f"no answer from Redis at {_safe(url)}: {e}") from None
+
+
+def expire_no_sooner(redis: Client, keys: Sequence[str], when: int) -> None:
+    """Lets keys that several writers share live until `when` (Unix seconds), or longer where somebody said so already."""
+    with redis.pipeline(transaction=False) as trip:
+        for key in keys:
+            trip.ttl(key)
+        lives = trip.execute()
+        now = time.time()
+        for key, life in zip(keys, lives, strict=True):
+            if life < 0 or now + life < when:
+                trip.expireat(key, when)
+        trip.execute()
 
 
 def _safe(url: str) -> str:

@@ -10,13 +10,13 @@ for each pipe, and a writer is found from it.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.errors import PipeConflict
 from engine.keys import Date, PipeKey, version_key
-from engine.status import WROTE
-from engine.store.connect import Client
+from engine.status import WROTE, Cell
+from engine.store.connect import Client, expire_no_sooner
 from engine.store.waves import Waves
 
 
@@ -75,31 +75,30 @@ class Pipes:
         there = self.get(key)
         if there != value:
             raise PipeConflict(
-                f"pipe {str(key)!r} was written by {self.writer(key) or 'somebody'} with another value; "
+                f"pipe {str(key)!r} was written by {self.writer(key, beside=writer) or 'somebody'} with another value; "
                 f"what {writer} computed is not kept"
             )
 
     def index_wave(self, version: str, pipes: Iterable[str], date: Date, wave: str, n: int, expire: int) -> None:
         """Announces that `wave` will write these pipes for `n` entities."""
-        with self._redis.pipeline(transaction=False) as trip:
-            for pipe in pipes:
-                self._index(trip, version, pipe, date, f"w:{wave}", str(n), expire)
-            trip.execute()
+        self._index(version, list(pipes), date, f"w:{wave}", str(n), expire)
 
     def index_stray(self, key: PipeKey, expire: int, writer: str) -> None:
         """Records a pipe that was written outside a wave."""
-        with self._redis.pipeline(transaction=False) as trip:
-            self._index(trip, key.version, key.pipe, key.date, f"e:{key.entity}", writer, expire)
-            trip.execute()
+        self._index(key.version, [key.pipe], key.date, f"e:{key.entity}", writer, expire)
 
-    def _index(self, trip: Client, version: str, pipe: str, date: Date, field: str, value: str, expire: int) -> None:
-        at, dates, pipes = (version_key(version, k) for k in (f"at:{pipe}:{date}", f"dates:{pipe}", "pipes"))
-        trip.hset(at, field, value)
-        trip.expireat(at, expire)
-        trip.zadd(dates, {str(date): date.start.timestamp()})
-        trip.expireat(dates, expire)
-        trip.zadd(pipes, {pipe: int(time.time())})
-        trip.expireat(pipes, expire)
+    def _index(self, version: str, pipes: Sequence[str], date: Date, field: str, value: str, expire: int) -> None:
+        names = version_key(version, "pipes")
+        keys = [names]
+        with self._redis.pipeline(transaction=False) as trip:
+            for pipe in pipes:
+                at, dates = version_key(version, f"at:{pipe}:{date}"), version_key(version, f"dates:{pipe}")
+                trip.hset(at, field, value)
+                trip.zadd(dates, {str(date): date.start.timestamp()})
+                trip.zadd(names, {pipe: int(time.time())})
+                keys += [at, dates]
+            trip.execute()
+        expire_no_sooner(self._redis, keys, expire)
 
     def names(self, version: str) -> list[str]:
         """The pipes that a version has written, by name."""
@@ -126,35 +125,45 @@ class Pipes:
         """The pipes of a name and date: a wave's entities in its order, then what was written outside waves."""
         index = self._redis.hgetall(version_key(version, f"at:{pipe}:{date}"))
         seen: set[str] = set()
-        waves = Waves(self._redis)
-        for field in sorted(index):
-            if not field.startswith(b"w:"):
-                continue
-            wave = waves.find(field[2:].decode(), version)
-            if wave is None or pipe not in wave.tasks:
-                continue
-            column = waves.column(wave, wave.tasks.index(pipe))
-            members = waves.members(wave)
-            for (member, _), cell in zip(members, column, strict=True):
-                if cell in WROTE and member not in seen:
-                    seen.add(member)
-                    yield Entry(member, wave.id)
+        waves = [f[2:].decode() for f in sorted(index) if f.startswith(b"w:")]
+        for cells in (WROTE - {Cell.REUSED}, {Cell.REUSED}):  # who wrote goes before who found it there
+            for wave in waves:
+                for entity in self._ended(version, wave, pipe, cells):
+                    if entity not in seen:
+                        seen.add(entity)
+                        yield Entry(entity, wave)
         for field, writer in sorted(index.items()):
-            entity: str = field[2:].decode()
+            entity = field[2:].decode()
             if field.startswith(b"e:") and entity not in seen:
                 yield Entry(entity, writer.decode())
 
-    def writer(self, key: PipeKey) -> str | None:
-        """Who wrote a pipe, in words; None when the index does not know."""
+    def _ended(self, version: str, wave_id: str, pipe: str, cells: Collection[int]) -> Iterator[str]:
+        """The entities of a wave whose cell of the task `pipe` is one of these."""
+        waves = Waves(self._redis)
+        wave = waves.find(wave_id, version)
+        if wave is None or pipe not in wave.tasks:
+            return
+        column = waves.column(wave, wave.tasks.index(pipe))
+        for (entity, _), cell in zip(waves.members(wave), column, strict=True):
+            if cell in cells:
+                yield entity
+
+    def writer(self, key: PipeKey, *, beside: str = "") -> str | None:
+        """Who wrote a pipe, in words; None when the index does not know. `beside`: a writer that is not meant."""
         stray = self._redis.hget(version_key(key.version, f"at:{key.pipe}:{key.date}"), f"e:{key.entity}")
         if stray:
             return str(stray.decode())
-        waves = Waves(self._redis)
+        waves, found_there = Waves(self._redis), None
         for wave_id in self.waves(key.version, key.pipe, key.date):
             wave = waves.find(wave_id, key.version)
             if wave is None or key.pipe not in wave.tasks:
                 continue
             number = waves.number(wave, key.entity)
-            if number is not None and waves.cell(wave, wave.tasks.index(key.pipe), number) in WROTE:
-                return f"wave {wave.id} ({waves.worker_of(wave, number) or 'worker unknown'})"
-        return None
+            cell = waves.cell(wave, wave.tasks.index(key.pipe), number) if number is not None else None
+            if number is None or cell not in WROTE or beside.startswith(f"wave {wave.id} "):
+                continue
+            words = f"wave {wave.id} ({waves.worker_of(wave, number) or 'worker unknown'})"
+            if cell != Cell.REUSED:
+                return words
+            found_there = found_there or words
+        return found_there

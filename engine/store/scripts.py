@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from redis.exceptions import NoScriptError
@@ -41,7 +41,7 @@ class Script:
 
 
 def _read(name: str) -> Script:
-    lua = files(__package__) / "lua"
+    lua = Path(__file__).parent / "lua"
     text = (lua / "common.lua").read_text("utf-8") + (lua / f"{name}.lua").read_text("utf-8")
     return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 

@@ -8,11 +8,14 @@ wd:{V#W}:plan, :body   string  the flow as it was compiled, and the script all i
 """
 
 import hashlib
+import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+from redis.exceptions import WatchError
 
 from engine.errors import NotFound
 from engine.keys import Date, version_key, wave_key
@@ -20,7 +23,7 @@ from engine.payload import decode_json, encode_json
 from engine.plan import Plan
 from engine.status import Cell, Status, count_by_status
 from engine.store.catalog import Catalog
-from engine.store.connect import Client
+from engine.store.connect import Client, expire_no_sooner
 from engine.store.scripts import CANCEL
 
 URGENT = 10**14
@@ -117,46 +120,69 @@ class Waves:
     ) -> bool:
         """Writes a wave, all of it Pending, and queues it. False when it was there already, and nothing is changed.
 
-        A process that dies in between leaves a wave that nobody sees; the next call with the same identity makes it anew.
+        A process that dies in between leaves a draft that expires; of two that make the same wave at once one does.
 
         Parameters:
             members: (entity, partition) in key form, in the order in which they will be served.
             on_progress: called with the number of entities written so far.
         """
         record = wave.key("wave")
-        if self._redis.exists(record):
+        if there := self.find(wave.id, wave.version):
+            if not there.ended:
+                self._enqueue(there)  # whoever made it may have died before it did
             return False
-        lists = wave.key("members")
-        self._redis.delete(lists)
-        for at in range(0, len(members), MEMBERS_A_TRIP):
-            part = members[at : at + MEMBERS_A_TRIP]
-            self._redis.rpush(lists, *[f"{entity} {partition}" for entity, partition in part])
-            on_progress(at + len(part))
-        cells = wave.cells
+        draft = self._draft(wave, members, on_progress)
         with self._redis.pipeline(transaction=True) as trip:
-            trip.set(wave.key("board"), bytes([Cell.PENDING]) * cells)
-            trip.setrange(wave.key("times"), cells * 8 - 1, b"\0")
-            trip.setrange(wave.key("claims"), wave.n * 8 - 1, b"\0")
-            trip.hset(wave.key("counts"), mapping={f"{t}{chr(Cell.PENDING)}": wave.n for t in range(len(wave.tasks))})
-            trip.set(wave.key("plan"), plan.to_json())
-            trip.set(wave.key("body"), body)
-            for what in ("members", "board", "times", "claims", "counts", "plan", "body"):
-                trip.expireat(wave.key(what), wave.expire)
-            trip.hset(record, mapping=_to_hash(wave))
-            trip.expireat(record, wave.expire)
-            trip.execute()
+            try:
+                trip.watch(record)
+                if trip.exists(record):
+                    raise WatchError
+                trip.multi()
+                self._write(trip, wave, plan, body, draft)
+                trip.execute()
+            except WatchError:
+                self._redis.delete(draft)
+                return False
         self._enqueue(wave)
         return True
+
+    def _draft(self, wave: Wave, members: Sequence[tuple[str, str]], on_progress: Callable[[int], None]) -> str:
+        """A key with the members, written once each: a push whose reply was lost is sent again by the client."""
+        while True:
+            draft = wave.key(f"draft-{secrets.token_hex(6)}")
+            for at in range(0, len(members), MEMBERS_A_TRIP):
+                part = members[at : at + MEMBERS_A_TRIP]
+                written = self._redis.rpush(draft, *[f"{entity} {partition}" for entity, partition in part])
+                self._redis.expire(draft, 3600)
+                if written != at + len(part):
+                    self._redis.delete(draft)
+                    break
+                on_progress(written)
+            else:
+                return draft
+
+    def _write(self, trip: Client, wave: Wave, plan: Plan, body: str, draft: str) -> None:
+        cells = wave.cells
+        trip.rename(draft, wave.key("members"))
+        trip.set(wave.key("board"), bytes([Cell.PENDING]) * cells)
+        trip.setrange(wave.key("times"), cells * 8 - 1, b"\0")
+        trip.setrange(wave.key("claims"), wave.n * 8 - 1, b"\0")
+        trip.hset(wave.key("counts"), mapping={f"{t}{chr(Cell.PENDING)}": wave.n for t in range(len(wave.tasks))})
+        trip.set(wave.key("plan"), plan.to_json())
+        trip.set(wave.key("body"), body)
+        trip.hset(wave.key("wave"), mapping=_to_hash(wave))
+        for what in ("members", "board", "times", "claims", "counts", "plan", "body", "wave"):
+            trip.expireat(wave.key(what), wave.expire)
 
     def _enqueue(self, wave: Wave) -> None:
         urgent = 0 if wave.trigger.startswith("schedule:") else URGENT
         with self._redis.pipeline(transaction=False) as trip:
             trip.zadd(version_key(wave.version, "waves"), {wave.id: wave.created})
             trip.zremrangebyscore(version_key(wave.version, "waves"), "-inf", wave.created - 90 * 86400_000)
-            trip.expireat(version_key(wave.version, "waves"), wave.expire)
             trip.zadd(version_key(wave.version, "queue"), {wave.id: wave.created - urgent})
-            trip.expireat(version_key(wave.version, "queue"), wave.expire)
             trip.execute()
+        shared = [version_key(wave.version, what) for what in ("waves", "queue")]
+        expire_no_sooner(self._redis, shared, wave.expire)
         Catalog(self._redis).touch(wave.version)
         ring(self._redis, wave.version, wave.n)
 
@@ -164,7 +190,7 @@ class Waves:
         """Ends a wave: when this returns, nothing of it starts any more. Cells cancelled at once, and entities that workers still
         hold and will cancel; None when it had ended or was cancelled before."""
         keys = [wave.key(k) for k in ("wave", "board", "counts", "returned")]
-        done = CANCEL(self._redis, keys, [reason, by])
+        done = CANCEL(self._redis, keys, [reason or "cancelled", by])
         if done is None:
             return None
         if done[1] == 0:

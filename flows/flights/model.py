@@ -121,7 +121,7 @@ def _fit(rows: Floats, delay: Ints, settings: Settings) -> Any:
 def _one_thread() -> None:
     """Keeps OpenMP to one thread in this process, for good: a process that forks after it ran threads leaves the child a lock
     that nobody holds, and a worker has a slot for each CPU already."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=1, user_api="openmp")
 

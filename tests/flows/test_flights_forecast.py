@@ -223,7 +223,7 @@ def test_awk_says_what_is_wrong_and_fails(awk: list[str], text: str, reason: str
 
 
 def test_the_command_of_the_flow_is_that_program() -> None:
-    command = next(task for task in flow.plan.tasks if task.name == "seasonal_baseline").command
+    command = flow.argv(next(task for task in flow.plan.tasks if task.name == "seasonal_baseline"))
     departures = tasks.departures("JFK-LAX", demo_start, Nobody())
     done = subprocess.run(command, input=json.dumps({"departures": departures}).encode(), capture_output=True, check=True)
     assert list(json.loads(done.stdout)["hours"]) == [demo_start.shift(n) for n in range(6)]

@@ -2,7 +2,7 @@
 --
 -- KEYS  wave members board counts claims leases returned crew notes
 -- ARGV  how many · lease (ms) · worker · most attempts · expiry of keys (Unix s) · note for a cell that killed its workers
--- -> {"gone"} no such wave · {"cancelled", left} · {"overdue", left}
+-- -> {"gone"} no such wave · {"ended", 0} · {"cancelled", left} · {"overdue", left}
 --  | {"ok", now (ms), queued, next lease end (ms) or 0, crew,
 --     first, how many never claimed, their record, {members},
 --     {taken up again}, {their records}, {their cells, a string of T bytes each}, {their members}}
@@ -11,7 +11,8 @@ local now = clock()
 local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'next', 'cancelled', 'deadline', 'left')
 if not w[1] then return {'gone'} end
 local n, tasks, next_, left = tonumber(w[1]), tonumber(w[2]), tonumber(w[3]), tonumber(w[6])
-if not w[4] and w[5] and now > tonumber(w[5]) and left > 0 then return {'overdue', left} end
+if left == 0 then return {'ended', 0} end
+if not w[4] and w[5] and now > tonumber(w[5]) then return {'overdue', left} end
 
 local function cells_of(entity)
   local cells = {}

@@ -1,0 +1,65 @@
+"""Every key, from the registry, and what the glyphs mean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from console.actions import by_home
+from console.screens.chrome import Rule
+from console.screens.text_pane import Text, TextLine, TextPane, line
+from console.theme import LOOKS
+from engine.status import STATUS_OF, Cell
+
+MEANING = {
+    Cell.PENDING: "queued, or collected and waiting for its inputs",
+    Cell.RUNNING: "at work now",
+    Cell.FINISHED: "done, its pipe is written",
+    Cell.REUSED: "finished without running: its pipe was there",
+    Cell.FALLBACK: "finished on an older input, or one of another version",
+    Cell.FAILED: "it ran and broke",
+    Cell.BLOCKED: "a required input never came, so nothing ran",
+    Cell.CANCELLED: "somebody ended the wave first",
+}
+
+
+class HelpScreen(ModalScreen[None]):
+    """The help; any of its keys closes it."""
+
+    CSS_PATH = "help.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", show=False)]
+
+    def __init__(self, read_only: bool) -> None:
+        super().__init__()
+        self._read_only = read_only
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="help"):
+            yield Rule()
+            yield TextPane()
+
+    def on_mount(self) -> None:
+        self.query_one(Rule).tell("keys", "esc closes")
+        pane = self.query_one(TextPane)
+        pane.put(help_lines(self._read_only), top=True)
+        pane.focus()
+
+
+def help_lines(read_only: bool) -> Iterator[TextLine]:
+    """The help, line by line."""
+    for title, actions in by_home(read_only=read_only):
+        yield line(Text(title, "muted"))
+        for action in actions:
+            yield line(Text(f"  {action.shown:<9} ", "lit"), f"{action.words:<11} ", Text(action.help, "muted"))
+        yield line()
+    yield line(Text("states of a task of an entity", "muted"))
+    for cell, seen in LOOKS.items():
+        yield line(Text(f"  {seen.glyph} ", STATUS_OF[cell]), f"{seen.word:<10}        ", Text(MEANING[Cell(cell)], "muted"))
+    if read_only:
+        yield line()
+        yield line(Text("read-only: what would change something is left out", "muted"))

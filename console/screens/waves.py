@@ -1,0 +1,113 @@
+"""Home: is anything wrong, and does it matter yet?"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from console.actions import bindings
+from console.feed import Late, Place, Source
+from console.screens.base import DeckScreen
+from console.screens.chrome import FilterBar, Header
+from console.screens.wave_list import WaveList, matches
+from console.screens.words import many
+
+if TYPE_CHECKING:
+    from console.screens.sources import WavesNews
+
+
+class WavesScreen(DeckScreen):
+    """The newest waves of all versions."""
+
+    scope = "waves"
+    CSS_PATH = "waves.tcss"
+    AUTO_FOCUS = "WaveList"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("waves")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news: WavesNews | None = None
+        self._query = ""
+
+    def compose(self) -> ComposeResult:
+        yield Header(["wavedeck"])
+        yield FilterBar("words of flow, version, date, who … · !not · failed")
+        yield WaveList(id="waves").set_class(True, "panel")
+        yield self.foot()
+
+    def on_mount(self) -> None:
+        self._tell_header()
+        self.set_interval(1.0, self.query_one(WaveList).repaint_rows)
+
+    def source(self) -> Source:
+        return Late(_source)
+
+    def show(self, body: object) -> None:
+        self._news = cast("WavesNews", body)
+        self._tell_header()
+        self._list()
+
+    def _tell_header(self) -> None:
+        facts = [f"redis {Place.of(self.deck.redis_url).name}"]
+        if self._news is not None:
+            facts.append(many(self._news.workers, "worker"))
+        if self.deck.read_only:
+            facts.append("read-only")
+        if self.deck.note:
+            facts.insert(0, self.deck.note)
+        self.query_one(Header).tell(["wavedeck"], facts)
+
+    def _list(self) -> None:
+        rows = self._news.rows if self._news is not None else ()
+        try:
+            found = [row for row in rows if matches(row, self._query)]
+        except re.error:
+            return  # half a regular expression: what was found before stays
+        none = "no wave matches; esc clears the filter" if self._query else self._no_waves()
+        self.query_one(WaveList).update(found, none)
+
+    def _no_waves(self) -> str:
+        if self._news is None:
+            return "asking Redis …"
+        return "no waves yet" if self.deck.read_only else "no waves yet; T starts one"
+
+    @on(WaveList.Chosen)
+    def _open(self) -> None:
+        if row := self.query_one(WaveList).chosen:
+            self.deck.open_wave(row.id, f"{row.flow}@{row.version} {row.date}")
+
+    @on(FilterBar.Changed)
+    def _filter(self, event: FilterBar.Changed) -> None:
+        self._query = event.text
+        self._list()
+
+    @on(FilterBar.Left)
+    def _leave_filter(self, event: FilterBar.Left) -> None:
+        bar = self.query_one(FilterBar)
+        bar.put(bar.text if event.keep else "")
+        self.query_one(WaveList).focus()
+
+    def action_filter(self) -> None:
+        self.query_one(FilterBar).open()
+
+    def action_trigger(self) -> None:
+        from console.dialogs.trigger import TriggerDialog
+
+        row = self.query_one(WaveList).chosen
+        self.app.push_screen(TriggerDialog(row.flow if row else "", row.version if row else "main"), self.deck.launched)
+
+    def action_cancel_wave(self) -> None:
+        from console.dialogs.cancel import CancelDialog
+
+        if row := self.query_one(WaveList).chosen:
+            self.app.push_screen(CancelDialog(row.id, f"{row.flow}@{row.version} {row.date}"), self.deck.cancelled)
+
+
+def _source() -> Source:
+    from console.screens.sources import WavesSource  # redis-py and what stands on it cost as much as all of Textual
+
+    return WavesSource()

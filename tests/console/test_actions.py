@@ -1,0 +1,81 @@
+from collections import Counter
+
+import pytest
+
+from console.actions import ACTIONS, SCREENS, available, bindings, by_home, forbidden
+from console.app import WavedeckApp
+from console.screens.entity import EntityScreen
+from console.screens.help import help_lines
+from console.screens.rows import RowList
+from console.screens.text_pane import TextPane
+from console.screens.wave import WaveScreen
+from console.screens.waves import WavesScreen
+from console.widgets.flow_graph import FlowGraph
+from console.widgets.matrix import EntityMatrix
+
+HOMES = {
+    "waves": WavesScreen,
+    "wave": WaveScreen,
+    "entity": EntityScreen,
+    "everywhere": WavedeckApp,
+    "list": RowList,
+    "pane": TextPane,
+}
+
+
+def test_every_action_has_a_method_where_it_is_at_home() -> None:
+    for action in ACTIONS:
+        for home in action.home if action.run else ():
+            run = action.run.partition("(")[0]
+            cls = WavedeckApp if run.startswith("app.") else HOMES[home]
+            method = f"action_{run.removeprefix('app.')}"
+            assert hasattr(cls, method), f"{action.id}: {cls.__name__} has no {method}"
+
+
+def test_ids_are_unique_and_no_key_means_two_things_on_one_screen() -> None:
+    assert max(Counter(a.id for a in ACTIONS).values()) == 1
+    for screen in SCREENS:
+        keys = Counter(key for a in available(screen) for key in a.key.split(","))
+        assert max(keys.values()) == 1, keys
+
+
+def test_what_changes_something_is_a_capital_and_nothing_that_scrolls() -> None:
+    for action in ACTIONS:
+        if action.dangerous:
+            assert len(action.key) == 1 and action.key.isupper()
+
+
+def test_bindings_come_from_the_registry() -> None:
+    for home, cls in HOMES.items():
+        wanted = {(b.key, b.action) for b in bindings(home)}
+        assert wanted <= {(b.key, b.action) for b in cls.BINDINGS}
+
+
+def test_lists_of_all_widgets_move_by_the_same_keys() -> None:
+    moves = {key: a.run.partition("(")[0] for a in ACTIONS if a.home == ("list", "pane") for key in a.key.split(",")}
+    for cls in (FlowGraph, EntityMatrix):
+        bound = {key: b.action.partition("(")[0] for b in cls.BINDINGS for key in b.key.split(",")}
+        for key in ("j", "k", "g", "G", "up", "down"):
+            assert bound[key] == moves[key]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_help_lists_every_action_that_can_be_done(read_only: bool) -> None:
+    text = "\n".join("".join(part.text for part in line) for line in help_lines(read_only))
+    listed = [a for _, actions in by_home(read_only=read_only) for a in actions]
+    assert {a.id for a in listed} == {a.id for a in ACTIONS if not (read_only and a.dangerous)}
+    for action in listed:
+        assert action.help in text
+        assert action.shown in text
+    assert ("read-only" in text) is read_only
+
+
+def test_read_only_takes_dangerous_actions_out_of_everything() -> None:
+    dangerous = [a for a in ACTIONS if a.dangerous]
+    assert dangerous
+    for action in dangerous:
+        assert forbidden(action.run, read_only=True)
+        assert not forbidden(action.run, read_only=False)
+        for screen in action.home:
+            assert action in available(screen)
+            assert action not in available(screen, read_only=True)

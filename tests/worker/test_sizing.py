@@ -1,0 +1,63 @@
+"""How many entities a slot claims at once."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.sizing import BUDGET, MOST, SHARE, Sizing
+
+PLENTY = 100_000
+
+
+def test_it_starts_with_one_and_doubles_while_batches_are_full_and_quick() -> None:
+    sizing = Sizing()
+    sizes = []
+    for _ in range(8):
+        sizes.append(sizing.size)
+        sizing.note(sizing.size, BUDGET / 10, PLENTY, 2)
+
+    assert sizes == [1, 2, 4, 8, 16, 32, 64, 64]
+
+
+def test_a_slow_batch_shrinks_it_at_once_to_what_fits() -> None:
+    sizing = Sizing(64)
+
+    sizing.note(64, BUDGET * 4, PLENTY, 1)
+    assert sizing.size == 16
+
+    sizing.note(16, 1000.0, PLENTY, 1)
+    assert sizing.size == 1
+
+
+def test_a_batch_that_would_not_fit_twice_leaves_it() -> None:
+    sizing = Sizing(8)
+
+    sizing.note(8, BUDGET * 0.9, PLENTY, 1)
+
+    assert sizing.size == 8
+
+
+def test_a_claim_that_came_back_half_empty_does_not_grow_it() -> None:
+    sizing = Sizing(8)
+
+    sizing.note(3, BUDGET / 10, PLENTY, 1)
+
+    assert sizing.size == 8
+
+
+def test_it_leaves_something_for_the_others() -> None:
+    sizing = Sizing(64)
+
+    sizing.note(64, 0.001, 80, 4)
+
+    assert sizing.size == 80 // (SHARE * 4)
+
+
+@given(st.lists(st.tuples(st.integers(1, 64), st.floats(0, 1e6), st.integers(0, 10**6), st.integers(0, 1000))))
+def test_it_is_always_between_one_and_the_most(history: list[tuple[int, float, int, int]]) -> None:
+    sizing = Sizing()
+    for claimed, seconds, queued, slots in history:
+        sizing.note(claimed, seconds, queued, slots)
+        assert 1 <= sizing.size <= MOST
+        assert sizing.size <= max(1, queued // (SHARE * max(slots, 1)))
+    sizing.restart()
+    assert sizing.size == 1

@@ -1,0 +1,173 @@
+"""A slot in this process: moments that no signal hits on purpose."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from rig import Rig
+
+from engine.flow import Flow
+from engine.store.claims import Claimed
+from engine.store.waves import Wave, Waves
+from worker.output import Output
+from worker.shared import Board
+from worker.slot import Settings, Slot
+
+TWO = """
+@flow.task
+def a(entity):
+    return entity
+
+@flow.task
+def b(a):
+    return a
+"""
+
+
+@pytest.fixture
+def flow(rig: Rig) -> Flow:
+    return rig.flow(TWO)
+
+
+@pytest.fixture
+def slot(rig: Rig, flow: Flow) -> Iterator[Slot]:
+    slot = Slot(Settings(rig.url, "main", "in-process", 1, 60.0, until_idle=True), {flow.name: flow}, Board(), Output())
+    yield slot
+    slot.shell.close()
+    slot.redis.close()
+
+
+def leases(rig: Rig, wave: Wave) -> int:
+    return int(rig.redis.zcard(wave.key("leases")))
+
+
+def test_it_serves_a_wave_to_its_end_and_takes_it_off_the_queue(rig: Rig, flow: Flow, slot: Slot) -> None:
+    wave = rig.launch(flow, *[f"e{i}" for i in range(50)])
+
+    assert slot._round()
+    assert not slot._round()
+
+    assert set(rig.rows(wave).values()) == {"FF"}
+    assert slot._idle()
+    assert slot.board.held() == []
+    assert slot.board.served == 50
+
+
+def test_what_it_claims_in_the_moment_it_is_told_to_stop_is_given_back(
+    rig: Rig, flow: Flow, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim of the next batch travels with the end of the last one."""
+    wave = rig.launch(flow, *[f"e{i}" for i in range(10)])
+    read = slot._claimed
+    claims: list[Claimed | None] = []
+
+    def claimed(*args: Any) -> Claimed | None:
+        claims.append(read(*args))
+        slot.draining = len(claims) == 2
+        return claims[-1]
+
+    monkeypatch.setattr(slot, "_claimed", claimed)
+    slot._round()
+
+    assert len(claims) == 2
+    assert leases(rig, wave) == 0
+    assert rig.rows(wave)["e0"] == "FF"
+
+
+def test_a_wave_whose_end_was_not_taken_off_the_queue_is_by_whoever_comes_next(
+    rig: Rig, flow: Flow, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that dies between the last transition and the queue; until then no worker that waits for idleness could leave."""
+    wave = rig.launch(flow, "a", "b")
+    with monkeypatch.context() as patch:
+        patch.setattr(Waves, "dequeue", lambda *_: None)
+        slot._round()
+    assert not rig.progress(wave).wave.running
+
+    slot._round()
+
+    assert slot._idle()
+
+
+def test_a_wave_that_is_gone_is_taken_off_the_queue(rig: Rig, flow: Flow, slot: Slot) -> None:
+    wave = rig.launch(flow, "a", "b")
+    rig.redis.delete(*rig.redis.keys(f"*{wave.id}*"))
+
+    assert not slot._round()
+    assert slot._idle()
+
+
+def test_urgent_waves_go_before_the_rest_of_one_that_is_under_way(
+    rig: Rig, flow: Flow, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    regular = rig.launch(flow, *[f"e{i}" for i in range(200)], trigger="schedule:1")
+    order: list[str] = []
+    serve = slot._serve
+
+    def served(job: Any, claimed: Claimed, chain: bool) -> tuple[Claimed | None, bool]:
+        order.append(job.wave.id)
+        if len(order) == 2:
+            rig.launch(flow, *[f"e{i}" for i in range(5)], date=regular.date.shift(1))
+        return serve(job, claimed, chain)
+
+    monkeypatch.setattr(slot, "_serve", served)
+    while slot._round():
+        pass
+
+    first_urgent = next(i for i, wave in enumerate(order) if wave != regular.id)
+    assert first_urgent <= 4
+    assert order[-1] == regular.id
+    assert {w.wave.running for w in Waves(rig.redis).recent()} == {False}
+
+
+def test_a_flow_that_this_code_does_not_have_fails_its_cells_and_says_so(rig: Rig, flow: Flow, slot: Slot) -> None:
+    slot.flows = {}
+    wave = rig.launch(flow)
+
+    slot._round()
+
+    assert rig.row(wave) == "XB"
+    assert "has no task 'a'" in rig.error(wave, "a")
+
+
+def test_a_shell_that_died_is_replaced(rig: Rig, flow: Flow, slot: Slot) -> None:
+    slot.shell._process.kill()
+    wave = rig.launch(flow)
+
+    slot._round()
+
+    assert rig.row(wave) == "FF"
+
+
+def test_another_writer_s_value_is_what_dependants_are_given(rig: Rig, flow: Flow, slot: Slot) -> None:
+    wave = rig.launch(flow, "e", "f")
+    rig.redis.set("main/a e 2013-07-01T14", '"other"')
+
+    slot._round()
+
+    assert rig.rows(wave) == {"e": "XF", "f": "FF"}
+    assert (rig.pipe("b", "e"), rig.pipe("b", "f")) == ("other", "f")
+
+
+def test_a_value_that_the_server_has_no_room_for_fails_its_cell_and_blocks_its_dependants(
+    rig: Rig, flow: Flow, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from redis.exceptions import OutOfMemoryError
+
+    import worker.outbox
+
+    send = worker.outbox.trip
+
+    def trip(redis: Any, commands: Any) -> list[Any]:
+        full = [i for i, c in enumerate(commands) if c[0] == "SET" and c[1] == "main/a e 2013-07-01T14"]
+        replies = send(redis, [c if i not in full else ("PING",) for i, c in enumerate(commands)])
+        return [OutOfMemoryError("no room") if i in full else r for i, r in enumerate(replies)]
+
+    monkeypatch.setattr(worker.outbox, "trip", trip)
+    wave = rig.launch(flow, "e", "f")
+
+    slot._round()
+
+    assert rig.error(wave, "a").startswith("OutOfMemory")
+    assert rig.rows(wave) == {"e": "XB", "f": "FF"}, rig.error(wave, "b")
+    assert rig.error(wave, "b").startswith("Blocked: ")
