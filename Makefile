@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint types setup format clean
+.PHONY: demo test lint setup format screenshots clean
 
 demo: .venv/.demo
 	@$(BIN)/wavedeck demo
@@ -20,6 +20,9 @@ lint: .venv/.dev
 format: .venv/.dev
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+screenshots: .venv/.demo
+	@$(BIN)/python docs/screenshots.py
 
 setup: .venv/.dev
 

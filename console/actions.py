@@ -31,7 +31,7 @@ class Action:
     `id` is stable: key maps name it. `key` is what Textual binds, several with commas; `shown` what people read. `words`
     stand in the key line, `help` is the sentence of the help. `run` is the method without its `action_`; with none the
     widget that has the focus acts, and the registry only tells of it. `home` says where it is at hand. Dangerous is what
-    changes something in Redis.
+    changes something in Redis. `always`: a form that is open cannot take the key.
     """
 
     id: str
@@ -43,6 +43,7 @@ class Action:
     run: str = ""
     dangerous: bool = False
     in_line: bool = True
+    always: bool = False
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -103,8 +104,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("help", "question_mark", "?", "help", "All keys, and what the glyphs mean.", ("everywhere",), "keys"),
     Action("palette", "ctrl+p", "ctrl-p", "palette", "Find an action by its name.", ("everywhere",), in_line=False),
     Action("theme", "ctrl+t", "ctrl-t", "theme", "Dark, light or high contrast.", ("everywhere",), "next_theme", in_line=False),
-    Action("quit", "ctrl+q", "ctrl-q", "quit", "Leave. Waves and workers go on.", ("everywhere",), "quit", in_line=False),
-    Action("quit.home", "q", "q", "quit", "Leave, from the list of waves.", ("waves",), "app.quit", in_line=False),
+    Action("quit", "q", "q", "quit", "Leave. Waves and workers go on.", ("everywhere",), "quit", in_line=False),
+    Action(
+        "quit.now",
+        "ctrl+q",
+        "ctrl-q",
+        "quit at once",
+        "Leave, from a form as well.",
+        ("everywhere",),
+        "quit",
+        in_line=False,
+        always=True,
+    ),
     Action("down", "down,j", "j ↓", "down", "One down.", ("list", "pane"), "move(1)", in_line=False),
     Action("up", "up,k", "k ↑", "up", "One up.", ("list", "pane"), "move(-1)", in_line=False),
     Action("page.down", "pagedown,ctrl+d", "ctrl-d", "page down", "A page down.", ("list", "pane"), "page(1)", in_line=False),
@@ -124,7 +135,11 @@ def available(scope: Scope, *, read_only: bool = False) -> list[Action]:
 
 def bindings(scope: Scope) -> list[Binding | tuple[str, str] | tuple[str, str, str]]:
     """The bindings of a scope's own actions."""
-    return [Binding(a.key, a.run, a.words, show=False, id=f"{scope}.{a.id}") for a in ACTIONS if scope in a.home and a.run]
+    return [
+        Binding(a.key, a.run, a.words, show=False, id=f"{scope}.{a.id}", priority=a.always)
+        for a in ACTIONS
+        if scope in a.home and a.run
+    ]
 
 
 def forbidden(run: str, *, read_only: bool) -> bool:

@@ -65,6 +65,12 @@ def open_redis(*, start: bool = False) -> "Iterator[tuple[Client, str]]":
             client.close()
 
 
+def end_with_terminal() -> None:
+    """SIGTERM and SIGHUP end this command in order, so that what it started ends with it, even where they came in ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
 def show(value: Any, as_json: bool, printer: Callable[[Any], None]) -> None:
     """Prints a view for a person or a program."""
     from console import present
@@ -89,6 +95,7 @@ def cli(context: click.Context, url: str | None, read_only: bool) -> None:
             raise click.UsageError("the console needs a terminal; `wavedeck --help` lists the commands that do not")
         from console.app import run_console
 
+        end_with_terminal()
         with open_redis(start=True) as (_, at):
             run_console(at, read_only=read_only)
 
@@ -376,6 +383,7 @@ def demo(headless: bool, count: int | None, state: str | None, workers_: int, as
     """Replays New York's flights of 2013, a wave an hour, with local workers and an embedded Redis."""
     from console.demo import run_demo
 
+    end_with_terminal()
     alone = headless or as_json or not (sys.stdout.isatty() and sys.stdin.isatty())
     raise click.exceptions.Exit(run_demo(headless=alone, count=count, state=state, workers=workers_, as_json=as_json))
 

@@ -73,7 +73,7 @@ def _watched(redis: Client, url: str, count: int | None, state: str | None) -> i
     def conduct() -> None:
         for number, date in enumerate(_dates(redis), 1):
             wave = _start(redis, date, state)
-            if number == 2 and not state:
+            if number == 1 and not state:
                 _start(redis, date, "flights", trigger="schedule:")  # the long one; the hourly waves go before it
             while not leave.wait(0.3) and (found := Waves(redis).find(wave.id, VERSION)) and not found.ended:
                 pass

@@ -318,7 +318,12 @@ def script_of(redis: Client, name: str, raw: str, *, version: str | None = None,
     dates, it reads from the wave's own, unless `base` says otherwise."""
     store = Waves(redis)
     w = store.get(name)
-    [(key, _)] = store.members(w, number := _number(store, w, raw), number)
+    return script_by_number(store, w, _number(store, w, raw), version=version, base=base)
+
+
+def script_by_number(store: Waves, w: Wave, number: int, *, version: str | None = None, base: str | None = None) -> str:
+    """The script of an entity, by its number."""
+    [(key, _)] = store.members(w, number, number)
     return script.script(
         flow=w.flow,
         version=version or w.version,

@@ -92,9 +92,9 @@ class Outbox:
         moved = None
         if moves:
             answer = replies[len(puts)]
-            if isinstance(answer, RedisError):
+            if isinstance(answer, RedisError) and "GONE" not in str(answer):
                 raise answer
-            moved = read_move(answer)
+            moved = Moved("gone", 0, []) if isinstance(answer, RedisError) else read_move(answer)
         failed = [r for r, reply in zip(puts, replies, strict=False) if reply is not True and not self._same(r, reply)]
         if failed:
             steps = [Move(r.task, was, Cell.FAILED, r.number, 1) for r in failed for was in (r.before,)]

@@ -30,11 +30,15 @@ class Output:
         fcntl.fcntl(self.fd, fcntl.F_SETFL, os.O_APPEND)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        os.dup2(self.fd, 1)
-        os.dup2(self.fd, 2)
-        sys.stdout = _text_stream(1)
-        sys.stderr = _text_stream(2)
+        self.mend()
         return stderr
+
+    def mend(self) -> None:
+        """Puts stdout and stderr right again, for the next task, when one has closed or replaced them."""
+        for number in (1, 2):
+            os.dup2(self.fd, number)
+        sys.stdout = _text_stream(1, self.fd)
+        sys.stderr = _text_stream(2, self.fd)
 
     def cut(self) -> bytes:
         """What was written since the last call, its last `KEPT` bytes. For the main thread."""
@@ -58,9 +62,9 @@ class Output:
         return self.read(0)
 
 
-def _text_stream(fd: int) -> io.TextIOWrapper:
-    """Unbuffered: what was printed before a kill is in the file."""
-    raw: Any = _ByThread(fd)
+def _text_stream(number: int, fd: int) -> io.TextIOWrapper:
+    """Unbuffered: what was printed before a kill is in the file. What it writes goes to `fd`, whatever becomes of descriptor `number`."""
+    raw: Any = _ByThread(number, fd)
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
@@ -68,15 +72,15 @@ class _ByThread(io.RawIOBase):
     """The main thread's bytes go to the descriptor at once, so that they outlive a kill; another thread's to its own buffer while one
     is set."""
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
+    def __init__(self, number: int, fd: int) -> None:
+        self._number, self._fd = number, fd
         self._main = threading.get_ident()
 
     def writable(self) -> bool:
         return True
 
     def fileno(self) -> int:
-        return self._fd
+        return self._number
 
     def write(self, data: Any) -> int:
         buffer: bytearray | None = getattr(_local, "buffer", None)

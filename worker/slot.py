@@ -106,6 +106,8 @@ class Slot:
             value = runner.run(entity, found.values, functools.partial(self.board.group, lane))
         except BaseException as e:  # whatever user code raises is that cell's failure
             seconds = time.monotonic() - began
+            if printed is None:
+                self.output.mend()
             note = {"error": describe(e), "inputs": found.notes, "worker": self.name}
             result = Result(task, number, entity, Cell.FAILED, note=note, seconds=seconds)
         else:

@@ -202,7 +202,7 @@ class Watcher:
             logs=[(cell.task, cell.entity, printed)] if printed else [],
         )
         [reply] = trip(self.redis, [move_command(wave, moves)])
-        if isinstance(reply, RedisError):
+        if isinstance(reply, RedisError) and "GONE" not in str(reply):
             raise reply
 
     def _wave(self, held: HeldBatch) -> Wave | None:

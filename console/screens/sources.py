@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from console import views
 from console.widgets.matrix import Entities
 from console.widgets.rail import RailLayout, layout
-from engine import script
 from engine.keys import decode_entity
 from engine.status import ENDED, STATUS_OF, Cell, Status
 from engine.store.waves import Wave, Waves
@@ -260,14 +259,5 @@ class EntitySource:
         return news if changed else None, 3.0 if ended else 0.5
 
     def _prepare(self, store: Waves, wave: Wave) -> None:
-        [(key, _)] = store.members(wave, self._number, self._number)
         self._needs = {t.name: tuple(i.name for i in t.edges) for t in store.plan(wave).tasks}
-        self._script = script.script(
-            flow=wave.flow,
-            version=wave.version,
-            base=wave.base,
-            date=wave.date,
-            wave=wave.id,
-            entity=key,
-            body=store.body(wave),
-        )
+        self._script = views.script_by_number(store, wave, self._number)

@@ -16,7 +16,7 @@ from console.screens.base import DeckScreen
 from console.screens.chrome import FilterBar, Header, Line, Piece, Rule
 from console.screens.sources import NEEDS_WORDS, WaveNews, WaveSource, WaveStill
 from console.screens.wave_list import phase_look
-from console.screens.words import age, duration, many, rate, unix
+from console.screens.words import ago, duration, many, rate, unix
 from console.theme import Palette, look
 from console.views import WaveRow
 from console.widgets.bar import progress
@@ -72,7 +72,7 @@ class Summary(Line):
     def _facts(self, row: WaveRow) -> list[str]:
         """The first is kept longest."""
         if row.phase == "queued":
-            return ["waits for a worker", f"queued {age(time.time() - (unix(row.created) or time.time()))} ago"]
+            return ["waits for a worker", f"queued {ago(time.time() - (unix(row.created) or time.time()))}"]
         if row.phase == "running":
             left = f"ETA {short_seconds(row.eta)}" if row.eta is not None else "ETA –"
             return [left, f"{duration(row.seconds)} elapsed", rate(row.rate)]
@@ -80,7 +80,7 @@ class Summary(Line):
         return [
             *([row.cancelled] if row.cancelled else []),
             *took,
-            f"{age(time.time() - (unix(row.ended) or time.time()))} ago",
+            ago(time.time() - (unix(row.ended) or time.time())),
         ]
 
 

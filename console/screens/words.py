@@ -26,6 +26,11 @@ def age(seconds: float) -> str:
     return f"{int(seconds)}s"
 
 
+def ago(seconds: float) -> str:
+    """`just now`, `41s ago`."""
+    return "just now" if seconds < 1 else f"{age(seconds)} ago"
+
+
 def duration(seconds: float) -> str:
     """A time that runs, so that its digits stand still: `0:07`, `1:12`, `1:02:09`."""
     minutes, left = divmod(int(seconds), 60)

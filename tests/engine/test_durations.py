@@ -38,10 +38,8 @@ def test_what_people_write(written: str | float, meant: float) -> None:
         "1.5.5s",
         "0s",
         "0ms",
-        "0.9ms",
         0,
         -1,
-        1e-4,
         float("nan"),
         float("inf"),
         "9" * 400 + "d",
@@ -57,7 +55,7 @@ def test_text_reads_back_to_the_millisecond(ms: int) -> None:
     assert round(seconds(text(ms / 1000)) * 1000) == ms
 
 
-@given(st.floats(1e-3, 1e9))
+@given(st.floats(1e-6, 1e9))
 def test_whatever_is_a_duration_can_be_written_and_read_again(value: float) -> None:
     """A compiled script holds the text; a worker that could not read it could not run the wave."""
     assert seconds(text(seconds(value))) > 0

@@ -171,7 +171,7 @@ WRONG: list[tuple[Callable[[Flow], None], str, str]] = [
     (_duplicate, "'visits'", r"taken by the task at .*test_flow\.py:\d+"),
     (_duplicate_command, "'visits'", r"taken by the task at .*test_flow\.py:\d+"),
     (_bad(timeout="soon"), "'a'", "timeout: 'soon' is not a duration"),
-    (_bad(limit="0s"), "'a'", "limit: '0s' is not a duration"),
+    (_bad(limit="0s"), "'a'", "limit: '0s' is not a positive duration"),
     (_bad(horizon="-1h"), "'a'", "horizon: '-1h'"),
     (_bad(lookback={"visits": "old"}), "'a'", "lookback of visits: 'old'"),
     (_bad(lookback="old"), "'a'", "lookback of visits: 'old'"),

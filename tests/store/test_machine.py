@@ -258,7 +258,7 @@ def test_any_order_of_events_keeps_the_board_right(redis: "Redis") -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         OnThisServer,
         settings=settings(
-            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+            max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
         ),
     )
 

@@ -5,11 +5,13 @@ from rig import WAIT_FOR, Rig
 
 from engine.store.waves import Waves
 
-MATES = [f"e{i:02}" for i in range(12)]
+MATES = [f"e{i:02}" for i in range(30)]
 
 
-def crashing(rig: Rig, how: str, slots: int = 1, options: str = "") -> str:
-    """A wave in which the second task of e05 does `how`; the error of that cell. Everything else must be Finished."""
+def crashing(rig: Rig, *how: str, slots: int = 1, options: str = "") -> list[str]:
+    """A wave in which the second task of every third entity does one of `how`; those cells' errors. Everything else must be Finished."""
+    acts = {MATES[3 * i + 2]: act for i, act in enumerate(how)}
+    branches = "".join(f"    if first == {entity!r}:\n        {act}\n" for entity, act in acts.items())
     flow = rig.flow(
         WAIT_FOR
         + f"""
@@ -22,9 +24,8 @@ def first(entity):
 
 @flow.task({options})
 def second(first):
-    if first == "e05":
-        print("before it happens", flush=True)
-        {how}
+    print("before it happens", flush=True)
+{branches}
     return first
 
 @flow.task
@@ -37,57 +38,61 @@ def third(second=None):
     rig.run(slots=slots)
 
     rows = rig.rows(wave)
-    assert rows.pop("e05") == "FXO", rig.logs()
-    assert set(rows.values()) <= {"FFF", "FUF"}
-    assert [rig.pipe("third", e) for e in MATES] == [None if e == "e05" else e for e in MATES]
-    assert "before it happens\n" in rig.log(wave, "second", "e05")
+    assert {e: row for e, row in rows.items() if row not in ("FFF", "FUF")} == dict.fromkeys(acts, "FXO"), rig.logs()
+    assert [rig.pipe("third", e) for e in MATES] == [None if e in acts else e for e in MATES]
+    assert all(rig.log(wave, "second", e).startswith("before it happens\n") for e in acts)
     assert not rig.progress(wave).wave.running
-    return rig.error(wave, "second", "e05")
+    return [rig.error(wave, "second", e) for e in acts]
+
+
+CRASHES = {
+    "ctypes.string_at(0)": "Crashed: its process was killed by SIGSEGV",
+    "os._exit(3)": "Crashed: its process exited with status 3",
+    "os._exit(0)": "Crashed: its process exited with status 0",
+    "os.kill(os.getpid(), signal.SIGKILL)": "Crashed: its process was killed by SIGKILL (out of memory?)",
+    "os.abort()": "Crashed: its process was killed by SIGABRT",
+}
 
 
 @pytest.mark.parametrize("slots", [1, 2])
-@pytest.mark.parametrize(
-    ("how", "why"),
-    [
-        ("ctypes.string_at(0)", "Crashed: its process was killed by SIGSEGV"),
-        ("os._exit(3)", "Crashed: its process exited with status 3"),
-        ("os._exit(0)", "Crashed: its process exited with status 0"),
-        ("os.kill(os.getpid(), signal.SIGKILL)", "Crashed: its process was killed by SIGKILL (out of memory?)"),
-        ("os.abort()", "Crashed: its process was killed by SIGABRT"),
-    ],
-)
-def test_a_crash_costs_the_cell_that_crashed(rig: Rig, how: str, why: str, slots: int) -> None:
-    assert crashing(rig, how, slots) == why
+def test_a_crash_costs_the_cell_that_crashed(rig: Rig, slots: int) -> None:
+    assert crashing(rig, *CRASHES, slots=slots) == list(CRASHES.values())
 
 
-@pytest.mark.parametrize(
-    ("how", "why"),
-    [
-        ("sys.exit('enough')", "SystemExit: enough"),
-        ("raise KeyboardInterrupt", "KeyboardInterrupt: "),
-        ("def f(): f()\n        f()", "RecursionError: "),
-        ("bytearray(1 << 60)", "MemoryError: "),
-        ("raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})()", "Odd: "),
-        ("raise ExceptionGroup('several', [ValueError(1), OSError(2)])", "ExceptionGroup: several (2 sub-exceptions)"),
-        ("return object()", "BadValue: the value is not JSON: "),
-        ("return '\\ud800'", "BadValue: the value is not JSON: "),
-        ("os.close(1); os.close(2); raise ValueError('deaf')", "ValueError: deaf"),
-    ],
-)
-def test_whatever_is_raised_fails_that_cell(rig: Rig, how: str, why: str) -> None:
-    assert crashing(rig, how).startswith(why)
+RAISED = {
+    "sys.exit('enough')": "SystemExit: enough",
+    "raise KeyboardInterrupt": "KeyboardInterrupt: ",
+    "second(first)": "RecursionError: ",
+    "bytearray(1 << 60)": "MemoryError: ",
+    "raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})()": "Odd: ",
+    "raise ExceptionGroup('several', [ValueError(1), OSError(2)])": "ExceptionGroup: several (2 sub-exceptions)",
+    "return object()": "BadValue: the value is not JSON: ",
+    "return '\\ud800'": "BadValue: the value is not JSON: ",
+}
+
+
+def test_whatever_is_raised_fails_that_cell(rig: Rig) -> None:
+    errors = crashing(rig, *RAISED)
+
+    assert [e for e, start in zip(errors, RAISED.values(), strict=True) if not e.startswith(start)] == []
+
+
+def test_a_task_that_closes_its_streams_spoils_them_for_nobody_else(rig: Rig) -> None:
+    how = ["os.close(1); os.close(2); raise ValueError('deaf')", "sys.stdout.close(); raise ValueError('shut')"]
+
+    assert crashing(rig, *how) == ["ValueError: deaf", "ValueError: shut"]
 
 
 def test_a_crash_leaves_its_traceback_in_the_note(rig: Rig) -> None:
     crashing(rig, "ctypes.string_at(0)")
 
     wave = Waves(rig.redis).get("last")
-    assert "Segmentation fault" in rig.note(wave, "second", "e05")["error"]["traceback"]
-    assert "in second" in rig.log(wave, "second", "e05")
+    assert "Segmentation fault" in rig.note(wave, "second", "e02")["error"]["traceback"]
+    assert "in second" in rig.log(wave, "second", "e02")
 
 
 def test_a_task_over_its_limit_is_killed_with_what_it_had_printed(rig: Rig) -> None:
-    error = crashing(rig, "time.sleep(1000)", options="limit='300ms'")
+    [error] = crashing(rig, "time.sleep(1000)", options="limit='300ms'")
 
     assert error.startswith("LimitExceeded: ")
     assert "0.3 s" in error
@@ -97,7 +102,8 @@ def test_a_task_that_will_not_be_interrupted_is_killed_as_well(rig: Rig) -> None
     """In C code, with signals ignored and the lock of the interpreter held."""
     how = "signal.signal(signal.SIGTERM, signal.SIG_IGN); ctypes.PyDLL(None).sleep(1000)"
 
-    assert crashing(rig, how, slots=2, options="limit='300ms'").startswith("LimitExceeded: ")
+    [error] = crashing(rig, how, slots=2, options="limit='300ms'")
+    assert error.startswith("LimitExceeded: ")
 
 
 def test_finished_mates_of_a_slow_task_are_not_run_again_when_it_is_killed(rig: Rig) -> None:

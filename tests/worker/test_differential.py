@@ -113,7 +113,7 @@ def module_rig(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 @settings(
-    max_examples=5,
+    max_examples=4,
     derandomize=True,
     deadline=None,
     phases=[Phase.generate],

@@ -145,7 +145,7 @@ def b(a):
     wave = rig.launch(flow, *entities)
     done = 0
 
-    for _ in range(3):
+    for _ in range(2):
         worker = rig.start("--slots", "2")
         at = done
         eventually(lambda at=at: len(rig.runs()) >= min(at + 40, 600), 30, what="it works")  # type: ignore[misc]
@@ -218,3 +218,24 @@ def test_slots_end_with_their_worker(rig: Rig) -> None:
     worker.wait(20)
 
     eventually(lambda: not any(map(is_running, slots)), 10, what="no slot is left")
+
+
+def test_a_slot_that_dies_over_a_wave_that_has_expired_does_not_hold_its_worker(rig: Rig) -> None:
+    # Given a slot in the middle of a task, of which its watcher knows
+    flow = rig.flow(GATE)
+    rig.touch("gate")
+    wave = rig.launch(flow, "e")
+    worker = rig.start("--slots", "1", "--until-idle")
+    rig.awaits("begun-e")
+    eventually(lambda: [w for w in Workers(rig.redis).alive("main") if w.slots[0].task == "gated"], 30, what="it says so")
+    [slot] = rig.slots_of(worker)
+
+    # When
+    rig.redis.delete(*rig.redis.keys(f"*{wave.id}*"))
+    os.kill(slot, signal.SIGKILL)
+
+    # Then
+    try:
+        assert worker.wait(10) == 0
+    except subprocess.TimeoutExpired:
+        pytest.fail("it tries to bury what is gone, for ever")
