@@ -174,10 +174,10 @@ def script(wave: str, key: str, version: str | None, base: str | None, as_json: 
 @version_option
 def flows(as_json: bool, version: str | None) -> None:
     """The flows that versions have published."""
-    from console import present, views
+    from console import browse, present
 
     with open_redis() as (redis, _):
-        show(views.flows(redis, version), as_json, present.flows)
+        show(browse.flows(redis, version), as_json, present.flows)
 
 
 @cli.command()
@@ -186,11 +186,11 @@ def flows(as_json: bool, version: str | None) -> None:
 @json_option
 def state(flow: str, limit: int, as_json: bool) -> None:
     """The entities of a flow's state (or of the state called so), by partition."""
-    from console import present, views
+    from console import browse, present
 
     with open_redis() as (redis, _):
-        names = {f.flow: f.state for f in views.flows(redis)}
-        show(views.state(redis, names.get(flow, flow), limit=limit), as_json, present.state)
+        names = {f.flow: f.state for f in browse.flows(redis)}
+        show(browse.state(redis, names.get(flow, flow), limit=limit), as_json, present.state)
 
 
 @cli.command()
@@ -198,10 +198,10 @@ def state(flow: str, limit: int, as_json: bool) -> None:
 @version_option
 def workers(as_json: bool, version: str | None) -> None:
     """The workers that are alive, and what they run."""
-    from console import present, views
+    from console import browse, present
 
     with open_redis() as (redis, _):
-        show(views.workers(redis, version), as_json, present.workers)
+        show(browse.workers(redis, version), as_json, present.workers)
 
 
 @cli.command()
@@ -211,10 +211,10 @@ def workers(as_json: bool, version: str | None) -> None:
 @json_option
 def pipes(path: str, date: str | None, limit: int, as_json: bool) -> None:
     """The pipes, level by level: VERSION/NAME, then its dates, then the entities of a DATE."""
-    from console import present, views
+    from console import browse, present
 
     with open_redis() as (redis, _):
-        show(views.pipes(redis, path, date, limit=limit), as_json, present.pipes)
+        show(browse.pipes(redis, path, date, limit=limit), as_json, present.pipes)
 
 
 @cli.command()
@@ -224,10 +224,10 @@ def pipes(path: str, date: str | None, limit: int, as_json: bool) -> None:
 @json_option
 def pipe(path: str, key: str, date: str, as_json: bool) -> None:
     """One pipe's value: VERSION/NAME KEY DATE."""
-    from console import present, views
+    from console import browse, present
 
     with open_redis() as (redis, _):
-        show(views.pipe(redis, path, key, date), as_json, present.pipe)
+        show(browse.pipe(redis, path, key, date), as_json, present.pipe)
 
 
 def _config(pairs: tuple[str, ...]) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from engine.payload import decode_json
 from engine.status import MARK_OF, WROTE, Status
 from engine.store.connect import Client, connect
 from engine.store.pipes import Pipes
-from engine.store.waves import Progress, Wave, Waves
+from engine.store.wave import Progress, Wave
+from engine.store.waves import Waves
 
 FLOW, VERSION = "flights", "main"
 PAUSE = 4.0

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from console import views
+from console import browse, views
 from console.widgets.text import clean, short_seconds
 from engine.status import Status
 from engine.store.workers import Worker
@@ -127,7 +127,7 @@ def entity(detail: views.EntityDetail) -> None:
             block(task.log)
 
 
-def flows(rows: Sequence[views.FlowRow]) -> None:
+def flows(rows: Sequence[browse.FlowRow]) -> None:
     """Published flows."""
     table(
         ("FLOW", "VERSION", "EVERY>", "STATE", "PLAN", "TASKS"),
@@ -136,7 +136,7 @@ def flows(rows: Sequence[views.FlowRow]) -> None:
     )
 
 
-def state(view: views.StateView) -> None:
+def state(view: browse.StateView) -> None:
     """A state by partition."""
     lines(f"state {view.state}: {view.total:,} entities", "")
     table(("PARTITION", "ENTITIES>"), ((p, f"{n:,}") for p, n in view.partitions.items()))
@@ -161,7 +161,7 @@ def workers(rows: Sequence[Worker]) -> None:
     )  # fmt: skip
 
 
-def pipes(listing: views.PipeListing) -> None:
+def pipes(listing: browse.PipeListing) -> None:
     """A level of the pipes' tree."""
     if listing.level == "entities":
         table(("ENTITY", "WRITTEN BY"), zip(listing.items, listing.writers, strict=True))
@@ -171,7 +171,7 @@ def pipes(listing: views.PipeListing) -> None:
         lines("… and more (--limit)")
 
 
-def pipe(detail: views.PipeDetail) -> None:
+def pipe(detail: browse.PipeDetail) -> None:
     """One pipe."""
     lines(
         f"{detail.key}   {detail.bytes:,} bytes   expires {detail.expires or 'never'}   written by {detail.writer or 'nobody knows'}"

@@ -6,26 +6,21 @@ Field names are stable; `wavedeck … --json` prints them. Times are ISO 8601 UT
 import time
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any
 
 import msgspec
 
 from console.signature import signature
 from engine import script
-from engine.errors import BadValue, NotFound
-from engine.keys import Date, PipeKey, decode_entity, encode_entity
-from engine.payload import decode_json
+from engine.errors import NotFound
+from engine.keys import PipeKey, decode_entity, encode_entity
 from engine.plan import Plan
 from engine.status import MARK_OF, STATUS_OF, WROTE, Cell, Status
-from engine.store.catalog import Catalog
 from engine.store.connect import Client
-from engine.store.pipes import Pipes
-from engine.store.states import States
-from engine.store.waves import Progress, Wave, Waves, span
-from engine.store.workers import Worker, Workers
+from engine.store.wave import Progress, Wave, span
+from engine.store.waves import Waves
 
 RAN = frozenset({Cell.RUNNING, Cell.FINISHED, Cell.FALLBACK, Cell.FAILED})
 """Cells that were given inputs."""
@@ -333,127 +328,3 @@ def script_by_number(store: Waves, w: Wave, number: int, *, version: str | None 
         entity=key,
         body=store.body(w),
     )
-
-
-@dataclass(frozen=True)
-class FlowRow:
-    """A flow that a version has published."""
-
-    flow: str
-    version: str
-    every: float
-    state: str
-    tasks: list[str]
-    edges: list[tuple[str, str]]
-    sha: str
-
-
-def flows(redis: Client, version: str | None = None) -> list[FlowRow]:
-    """The published flows, of one version or all."""
-    catalog = Catalog(redis)
-    return [
-        FlowRow(p.flow, v, p.every, p.state, list(p.names), list(p.edges), p.sha)
-        for v in ([version] if version else catalog.versions())
-        for p in catalog.flows(v).values()
-    ]
-
-
-@dataclass(frozen=True)
-class StateView:
-    """A state. `partitions`: entities by partition; `entities`: (entity, partition, last seen)."""
-
-    state: str
-    total: int
-    partitions: dict[str, int]
-    entities: list[tuple[str, str, str | None]]
-
-
-def state(redis: Client, name: str, *, limit: int = 1000) -> StateView:
-    """A state, by its name.
-
-    Raises:
-        NotFound: no such state.
-    """
-    members = States(redis).members(name)
-    if not members:
-        raise NotFound(f"no state {name!r}; there are: {', '.join(States(redis).names()) or 'none'}")
-    partitions: dict[str, int] = {}
-    for m in members:
-        partition = decode_entity(m.partition)
-        partitions[partition] = partitions.get(partition, 0) + 1
-    shown = [(decode_entity(m.entity), decode_entity(m.partition), iso(m.seen * 1000)) for m in members[:limit]]
-    return StateView(name, len(members), partitions, shown)
-
-
-def workers(redis: Client, version: str | None = None) -> list[Worker]:
-    """The workers that are alive, of one version or all."""
-    return [w for v in ([version] if version else Catalog(redis).versions()) for w in Workers(redis).alive(v)]
-
-
-@dataclass(frozen=True)
-class PipeListing:
-    """A level of the pipes' tree. `level`: versions, names, dates or entities; `more`: whether the list was cut."""
-
-    level: str
-    path: str
-    items: list[str]
-    more: bool = False
-    writers: list[str] = field(default_factory=list)
-
-
-def pipes(redis: Client, path: str = "", date: str | None = None, *, limit: int = 1000) -> PipeListing:
-    """The pipes below a path: nothing → versions, `version` → names, `version/name` → dates, and with a date → entities.
-
-    Raises:
-        NotFound: the path names nothing.
-    """
-    versions = Catalog(redis).versions()
-    if not path:
-        return PipeListing("versions", "", versions[:limit], len(versions) > limit)
-    store = Pipes(redis)
-    if path in versions and date is None:
-        names = store.names(path)
-        return PipeListing("names", path, names[:limit], len(names) > limit)
-    version, _, name = path.rpartition("/")
-    if version not in versions or name not in store.names(version):
-        raise NotFound(f"no pipes at {path!r}; `wavedeck pipes` lists the versions that have some")
-    if date is None:
-        dates = list(map(str, store.dates(version, name, limit + 1)))
-        return PipeListing("dates", path, dates[:limit], len(dates) > limit)
-    found = list(islice(store.entries(version, name, Date(date)), limit + 1))
-    shown = found[:limit]
-    items = [decode_entity(e.entity) for e in shown]
-    return PipeListing("entities", f"{path} {date}", items, len(found) > limit, [e.writer for e in shown])
-
-
-@dataclass(frozen=True)
-class PipeDetail:
-    """A pipe. `value`: its JSON, or text of its bytes when `json` is False; `expires`: None when it does not."""
-
-    key: str
-    json: bool
-    value: Any
-    bytes: int
-    expires: str | None
-    writer: str | None
-
-
-def pipe(redis: Client, path: str, raw: str, date: str) -> PipeDetail:
-    """One pipe's value.
-
-    Raises:
-        NotFound: there is none.
-    """
-    version, _, name = path.rpartition("/")
-    key = PipeKey.make(version, name, raw, date)
-    store = Pipes(redis)
-    stored = store.get(key)
-    if stored is None:
-        raise NotFound(f"no pipe {str(key)!r}")
-    try:
-        value, is_json = decode_json(stored), True
-    except BadValue:
-        value, is_json = stored[:65536].decode("utf-8", "backslashreplace"), False
-    left = redis.pttl(str(key))
-    expires = iso(time.time() * 1000 + left) if left > 0 else None
-    return PipeDetail(str(key), is_json, value, len(stored), expires, store.writer(key))

@@ -12,7 +12,8 @@ from engine.fleet.embedded import redis_server
 from engine.fleet.local import LocalFleet
 from engine.keys import Date
 from engine.store.connect import Client, connect
-from engine.store.waves import Wave, Waves
+from engine.store.wave import Wave
+from engine.store.waves import Waves
 from flows.flights import demo_start
 
 IMAGES = Path(__file__).parent / "images"

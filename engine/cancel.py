@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from engine.errors import Refused
 from engine.store.connect import Client
-from engine.store.waves import Wave, Waves
+from engine.store.wave import Wave
+from engine.store.waves import Waves
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from engine.store.catalog import Catalog, resolve_config
 from engine.store.connect import Client
 from engine.store.pipes import Pipes, expiry
 from engine.store.states import States
-from engine.store.waves import Wave, Waves, new_wave
+from engine.store.wave import Wave, new_wave
+from engine.store.waves import Waves
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,13 @@ def launch(
     now_active = list(source(date)) if source is not None else []
     states.seen(state, now_active, date.start.timestamp())
     members = _members(states, plan, state, date, now_active, partitions, entities)
-    expire = expiry(date, plan.keep)
+    now = _clock(redis)
+    expire = expiry(date, plan.keep, now)
     draft = new_wave(
         plan, version=version, date=date, trigger=trigger, by=by, n=len(members), expire=expire, base=base, state=state,
         config=wave_config,
-        deadline=int((time.time() + deadline) * 1000) if deadline else 0,
+        now=now,
+        deadline=int((now + deadline) * 1000) if deadline else 0,
     )  # fmt: skip
     Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
     draft = replace(draft, checks=_there_already(redis, draft))
@@ -89,6 +92,12 @@ def launch(
     created = waves.create(draft, plan, script.body(plan), members, on_progress)
     wave = waves.find(draft.id, version) or draft
     return Launched(wave, created, time.monotonic() - began)
+
+
+def _clock(redis: Client) -> float:
+    """Redis' clock, Unix seconds: the one by which claims and times are measured."""
+    seconds, micros = redis.time()
+    return float(seconds + micros / 1_000_000)
 
 
 def _members(

@@ -52,6 +52,7 @@ def script(*, flow: str, version: str, base: str, date: Date, wave: str, entity:
     lines = [
         "#!/usr/bin/env bash",
         f"# {title}",
+        "# shellcheck disable=SC2016,SC2089,SC2090 # keys from outside may look like code; quoted, they are data",
         *(f"{name}={shlex.quote(value)}" for name, value in fixed.items()),
         *(f"[[ -v {name} ]] || {name}={shlex.quote(value)}" for name, value in replaceable.items()),
         header(entity),

@@ -8,7 +8,7 @@ from engine.errors import BadFlow
 from engine.flow import Flow
 from engine.plan import Plan
 from engine.script import header, parse_block
-from engine.store.waves import Wave
+from engine.store.wave import Wave
 from worker.inputs import Sources
 from worker.shell import Shell
 from worker.task import Run, Seen, Task

@@ -21,7 +21,8 @@ from engine.keys import version_key
 from engine.status import Cell
 from engine.store.claims import Claimed, Closed, Hold, claim_command, holds_of, read_claim, release, trip
 from engine.store.connect import BLOCK, connect
-from engine.store.waves import Wave, Waves, ring
+from engine.store.wave import Wave
+from engine.store.waves import Waves, ring
 from worker.batch import Batch
 from worker.failure import describe
 from worker.inputs import Found
@@ -163,7 +164,7 @@ class Slot:
     def serve(self, told: Sequence[int] = ()) -> None:
         """Until it is told to drain, or, with `until_idle`, until there is nothing left. `told`: it was told so already."""
         signal.signal(signal.SIGTERM, self._drain)
-        self.draining = bool(told)
+        self.draining = self.draining or bool(told)
         threading.Thread(target=self._monitor, name="monitor", daemon=True).start()
         while not self.draining:
             try:

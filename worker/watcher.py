@@ -26,7 +26,8 @@ from engine.status import Cell
 from engine.store.catalog import Catalog
 from engine.store.claims import Move, Moves, move_command, pack_time, release, renew, trip
 from engine.store.connect import connect
-from engine.store.waves import Wave, Waves, ring
+from engine.store.wave import Wave
+from engine.store.waves import Waves, ring
 from engine.store.workers import SlotState, Worker, Workers
 from worker.failure import reason
 from worker.output import Output

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from console import views
+from console import browse, views
 from console.widgets.matrix import Entities
 from console.widgets.rail import RailLayout, layout
 from engine.keys import decode_entity
 from engine.status import ENDED, STATUS_OF, Cell, Status
-from engine.store.waves import Wave, Waves
+from engine.store.wave import Wave
+from engine.store.waves import Waves
 
 if TYPE_CHECKING:
     from engine.plan import Plan
@@ -50,7 +51,7 @@ class WavesSource:
         """The list, and half a second; a second when nothing runs."""
         if time.monotonic() - self._counted > 2:
             self._by_version = {}
-            for worker in views.workers(redis):
+            for worker in browse.workers(redis):
                 self._by_version[worker.version] = self._by_version.get(worker.version, 0) + 1
             self._counted = time.monotonic()
         rows = tuple(self._rated(row) for row in views.waves(redis, limit=MOST_WAVES))
@@ -178,7 +179,7 @@ class WaveSource:
         """Counts the workers of the version. Whether their number changed."""
         if time.monotonic() - self._counted < 2:
             return False
-        before, self._workers = self._workers, len(views.workers(redis, version))
+        before, self._workers = self._workers, len(browse.workers(redis, version))
         self._counted = time.monotonic()
         return before != self._workers
 

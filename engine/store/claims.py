@@ -11,7 +11,7 @@ from engine.payload import encode_json
 from engine.status import legal_pairs
 from engine.store.connect import Client
 from engine.store.scripts import CLAIM, MOVE, RELEASE, RENEW, Arg
-from engine.store.waves import Wave
+from engine.store.wave import Wave
 
 LEASE = 15.0
 """Seconds that a claim lives without being renewed."""

@@ -65,7 +65,7 @@ class States:
         return sorted(s.decode() for s in self._redis.zrange(STATES, 0, -1))
 
     def members(self, state: str, *, date: Date | None = None, active: float = 0.0) -> list[Member]:
-        """The entities of a state, by partition and name; with a date, those seen in the `active` seconds before its end. An
+        """The entities of a state, by partition and name; with a date, those seen in it or in the `active` seconds before. An
         entity seen in two partitions is in the one where it was seen last."""
         low, high = "-inf", "+inf"
         if date is not None:

@@ -7,104 +7,25 @@ wd:{V#W}:wave …        the wave's own keys
 wd:{V#W}:plan, :body   string  the flow as it was compiled, and the script all its entities share
 """
 
-import hashlib
 import secrets
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from redis.exceptions import WatchError
 
 from engine.errors import NotFound
-from engine.keys import Date, version_key, wave_key
-from engine.payload import decode_json, encode_json
+from engine.keys import version_key, wave_key
+from engine.payload import decode_json
 from engine.plan import Plan
-from engine.status import Cell, Status, count_by_status
+from engine.status import Cell
 from engine.store.catalog import Catalog
 from engine.store.connect import Client, expire_no_sooner
 from engine.store.scripts import CANCEL
+from engine.store.wave import Progress, Wave, from_hash, read_counts, to_hash
 
 URGENT = 10**14
 """What puts a wave that a person triggered before those of the schedule, oldest first among each."""
 MEMBERS_A_TRIP = 5000
-
-
-@dataclass(frozen=True)
-class Wave:
-    """A wave's record. `created`, `started`, `ended`, `deadline`: Unix ms, 0 when there is none; `expire`: Unix s."""
-
-    id: str
-    flow: str
-    version: str
-    date: Date
-    trigger: str
-    by: str
-    tasks: tuple[str, ...]
-    n: int
-    created: int
-    expire: int
-    base: str = ""
-    state: str = ""
-    deadline: int = 0
-    plan: str = ""
-    config: dict[str, dict[str, Any]] = field(default_factory=dict)
-    checks: tuple[str, ...] = ()
-    """Tasks some of whose pipes may have been there before the wave."""
-    started: int = 0
-    ended: int = 0
-    left: int = 0
-    """Entities that have not ended."""
-    next: int = 0
-    """The first entity that was never claimed."""
-    cancelled: str = ""
-    cancelled_by: str = ""
-
-    @property
-    def cells(self) -> int:
-        """Entities × tasks."""
-        return self.n * len(self.tasks)
-
-    @property
-    def running(self) -> bool:
-        """Whether it has entities that have not ended."""
-        return not self.ended
-
-    @cached_property
-    def locator(self) -> str:
-        """How people name it: `flights@main 2013-07-01T14`."""
-        return f"{self.flow}@{self.version} {self.date}"
-
-    def key(self, what: str) -> str:
-        """One of its keys."""
-        return wave_key(self.version, self.id, what)
-
-
-@dataclass(frozen=True)
-class Progress:
-    """A wave and how far it is: for each task the number of its cells by board byte."""
-
-    wave: Wave
-    counts: tuple[dict[int, int], ...]
-
-    def by_status(self, task: int) -> dict[Status, int]:
-        """A task's counts by status; every status is there."""
-        return count_by_status(self.counts[task])
-
-    @cached_property
-    def total(self) -> dict[Status, int]:
-        """All tasks' counts by status."""
-        totals = dict.fromkeys(Status, 0)
-        for task in range(len(self.counts)):
-            for status, count in self.by_status(task).items():
-                totals[status] += count
-        return totals
-
-
-def wave_id(flow: str, version: str, date: str, trigger: str) -> str:
-    """The id of the wave of a (flow, version, date, trigger): 9 hex digits and letters, the same for the same four."""
-    return "w" + hashlib.sha256("\0".join((flow, version, date, trigger)).encode()).hexdigest()[:8]
 
 
 class Waves:
@@ -170,7 +91,7 @@ class Waves:
         trip.hset(wave.key("counts"), mapping={f"{t}{chr(Cell.PENDING)}": wave.n for t in range(len(wave.tasks))})
         trip.set(wave.key("plan"), plan.to_json())
         trip.set(wave.key("body"), body)
-        trip.hset(wave.key("wave"), mapping=_to_hash(wave))
+        trip.hset(wave.key("wave"), mapping=to_hash(wave))
         for what in ("members", "board", "times", "claims", "counts", "plan", "body", "wave"):
             trip.expireat(wave.key(what), wave.expire)
 
@@ -208,7 +129,7 @@ class Waves:
         for v in [version] if version is not None else Catalog(self._redis).versions():
             stored = self._redis.hgetall(wave_key(v, wave, "wave"))
             if b"n" in stored:
-                return _from_hash(wave, stored)
+                return from_hash(wave, stored)
         return None
 
     def get(self, name: str) -> Wave:
@@ -256,8 +177,8 @@ class Waves:
                 if b"n" not in stored:
                     self._redis.zrem(version_key(v, "waves"), w)
                 elif flow is None or stored[b"flow"] == flow.encode():
-                    wave = _from_hash(w, stored)
-                    out.append(Progress(wave, _counts(counts, len(wave.tasks))))
+                    wave = from_hash(w, stored)
+                    out.append(Progress(wave, read_counts(counts, len(wave.tasks))))
             if len(out) >= limit:
                 break
         return out[:limit]
@@ -274,7 +195,7 @@ class Waves:
             stored, counts = trip.execute()
         if b"n" not in stored:
             raise NotFound(f"wave {wave.id} has expired")
-        return Progress(_from_hash(wave.id, stored), _counts(counts, len(wave.tasks)))
+        return Progress(from_hash(wave.id, stored), read_counts(counts, len(wave.tasks)))
 
     # reading
 
@@ -386,77 +307,9 @@ class Waves:
         return sum(size for size in sizes if isinstance(size, int))
 
 
-def span(times: bytes, at: int) -> tuple[float, float]:
-    """Start (seconds since the wave was created) and duration (seconds) of the cell at `at`; zeros when it never ran."""
-    start = int.from_bytes(times[at * 8 : at * 8 + 4], "little")
-    duration = int.from_bytes(times[at * 8 + 4 : at * 8 + 8], "little")
-    return start / 1000, duration / 100_000
-
-
 def ring(redis: Client, version: str, slots: int) -> None:
     """Wakes idle slots of a version, as many as there is work for."""
     key = version_key(version, "bell")
     redis.rpush(key, *[b"1"] * max(1, min(slots, 64)))
     redis.ltrim(key, 0, 255)
     redis.expire(key, 3600)
-
-
-def new_wave(plan: Plan, *, version: str, date: Date, trigger: str, by: str, n: int, expire: int, **more: Any) -> Wave:
-    """The record of a wave that begins now."""
-    return Wave(
-        id=wave_id(plan.flow, version, date, trigger),
-        flow=plan.flow,
-        version=version,
-        date=date,
-        trigger=trigger,
-        by=by,
-        tasks=plan.names,
-        n=n,
-        created=int(time.time() * 1000),
-        expire=expire,
-        plan=plan.sha,
-        left=n,
-        **more,
-    )
-
-
-_INTS = ("created", "expire", "deadline", "started", "ended", "left", "next")
-_TEXTS = ("flow", "version", "trigger", "by", "base", "state", "plan", "cancelled", "cancelled_by")
-
-
-def _to_hash(wave: Wave) -> dict[str, Any]:
-    record: dict[str, Any] = {name: getattr(wave, name) for name in _TEXTS if getattr(wave, name)}
-    record |= {name: getattr(wave, name) for name in _INTS if getattr(wave, name)}
-    return record | {
-        "date": str(wave.date),
-        "n": wave.n,
-        "tasks": len(wave.tasks),
-        "next": wave.next,
-        "left": wave.left,
-        "names": " ".join(wave.tasks),
-        "checks": " ".join(wave.checks),
-        "config": encode_json(wave.config),
-    }
-
-
-def _from_hash(wave: str, stored: dict[bytes, bytes]) -> Wave:
-    text = {k.decode(): v.decode() for k, v in stored.items()}
-    more: dict[str, Any] = {name: int(text.get(name, 0)) for name in _INTS}
-    more |= {name: text.get(name, "") for name in _TEXTS}
-    return Wave(
-        id=wave,
-        date=Date(text["date"]),
-        tasks=tuple(text["names"].split()),
-        n=int(text["n"]),
-        config=decode_json(stored[b"config"]),
-        checks=tuple(text["checks"].split()),
-        **more,
-    )
-
-
-def _counts(stored: dict[bytes, bytes], tasks: int) -> tuple[dict[int, int], ...]:
-    counts: tuple[dict[int, int], ...] = tuple({} for _ in range(tasks))
-    for name, value in stored.items():
-        if count := int(value):
-            counts[int(name[:-1])][name[-1]] = count
-    return counts

@@ -18,7 +18,7 @@ from engine.payload import encode_json
 from engine.plan import Plan
 from engine.status import Cell
 from engine.store.claims import Move, Moves, claim_command, holds_of, move_command, pack_time, read_claim, read_move, trip
-from engine.store.waves import Wave
+from engine.store.wave import Wave
 
 HOSTILE = ["[red]z", "a\nb", "x" * 500, "東京-店", "shop 🦀", "\x1b[31mred", "$(touch pwned)", "[/]", "\u202egnp"]
 AS_SHOWN = ["[red]z", "a\\nb", "x" * 20, "東京-店", "shop 🦀", "\\x1b[31mred", "$(touch pwned)", "[/]", "\\u202egnp"]

@@ -14,7 +14,8 @@ from servers import RedisServer, eventually
 
 from engine.errors import NotFound
 from engine.status import ENDED
-from engine.store.waves import Wave, Waves
+from engine.store.wave import Wave
+from engine.store.waves import Waves
 
 ENTITIES = [f"e{i:03}" for i in range(300)]
 TASKS = ("a", "b", "c")

@@ -30,7 +30,8 @@ from engine.store.claims import (
     trip,
 )
 from engine.store.pipes import expiry
-from engine.store.waves import Wave, Waves, new_wave
+from engine.store.wave import Wave, new_wave
+from engine.store.waves import Waves
 
 DATE = Date("2013-07-01T14")
 P, R, F, U, O, X, B, C = (  # noqa: E741 the board's own letters
@@ -116,7 +117,7 @@ def complete(redis: "Redis", wave: Wave, claimed: Claimed) -> Moved:
 
 def lapse(redis: "Redis", wave: Wave, *entities: int) -> None:
     """Lets the leases of entities run out, as if time had passed."""
-    redis.zadd(wave.key("leases"), dict.fromkeys(entities, 1), xx=True)
+    redis.zadd(wave.key("leases"), dict.fromkeys(map(str, entities), 1), xx=True)
     assert redis.zmscore(wave.key("leases"), [str(e) for e in entities]) == [1.0] * len(entities)
 
 

@@ -7,7 +7,8 @@ from redis import Redis
 from engine.cancel import cancel
 from engine.errors import Refused
 from engine.store.claims import Closed, holds_of, release, renew
-from engine.store.waves import Wave, Waves
+from engine.store.wave import Wave
+from engine.store.waves import Waves
 
 
 def record(redis: "Redis", wave: Wave) -> Wave:

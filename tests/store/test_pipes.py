@@ -11,7 +11,7 @@ from engine.keys import Date, PipeKey, version_key
 from engine.status import Cell
 from engine.store.claims import Claimed
 from engine.store.pipes import Entry, Pipes, expiry
-from engine.store.waves import Wave
+from engine.store.wave import Wave
 
 DAY = 86400
 SOON = int(time.time()) + DAY

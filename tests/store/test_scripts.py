@@ -27,7 +27,8 @@ from redis.exceptions import ResponseError
 from engine.cancel import cancel
 from engine.status import LEGAL, Cell
 from engine.store.claims import Closed, Move, Moves, release, renew
-from engine.store.waves import Wave, Waves
+from engine.store.wave import Wave
+from engine.store.waves import Waves
 
 
 def record(redis: "Redis", wave: Wave) -> Wave:
@@ -66,13 +67,28 @@ def test_expired_leases_go_first_then_what_was_given_back_then_the_fresh(redis: 
     lapse(redis, wave, *dead.ids)
 
     # When
-    claimed = claim(redis, wave, 5, "heir")
+    claims = [claim(redis, wave, 5, "heir") for _ in range(3)]
 
-    # Then
-    assert claimed.ids == [0, 1, 2, 3, 4]
-    assert claimed.entities == ["e0", "e1", "e2", "e3", "e4"]
-    assert claimed.cells == [b"PP", b"PP", b"PP", b"FP", None]
-    assert claim(redis, wave, 5).ids == [5]
+    # Then those of the dead come one by one
+    assert [c.ids for c in claims] == [[0], [1], [2, 3, 4, 5]]
+    assert claims[2].entities == ["e2", "e3", "e4", "e5"]
+    assert [c.cells for c in claims] == [[b"PP"], [b"PP"], [b"PP", b"FP", None, None]]
+
+
+def test_a_second_death_is_blamed_on_the_cell_that_ran(redis: "Redis") -> None:
+    wave = make(redis, n=3)
+    step(redis, wave, claim(redis, wave, 3, "dead1"), 0, P, R)
+    lapse(redis, wave, 0, 1, 2)
+    again = claim(redis, wave, 3, "dead2")
+    step(redis, wave, again, 0, P, R)
+    lapse(redis, wave, *again.ids)
+
+    for _ in range(3):
+        heir = claim(redis, wave, 3, "heir")
+        for task in (0, 1):
+            step(redis, wave, heir, task, P, R, F)
+
+    assert columns(redis, wave)[0].count("X") == 1
 
 
 def test_an_expired_entity_waits_for_nobody_but_its_lease(redis: "Redis") -> None:
@@ -294,7 +310,7 @@ def test_scripts_that_the_server_forgot_are_given_to_it_again(redis: "Redis") ->
         lambda: cancel(redis, wave, by="ada"),
     ):
         redis.script_flush()
-        act()  # type: ignore[no-untyped-call]
+        act()
 
     assert columns(redis, wave) == ["FFF", "PCP"]
     check_counts(redis, wave)

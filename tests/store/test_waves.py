@@ -15,7 +15,8 @@ from engine.keys import version_key
 from engine.launch import nothing
 from engine.status import Status
 from engine.store.claims import Claimed, Move, Moves, pack_time
-from engine.store.waves import Wave, Waves, span, wave_id
+from engine.store.wave import Wave, span, wave_id
+from engine.store.waves import Waves
 
 CHAIN = plan("a", "b")
 MEMBERS = [(f"e{i}", f"p{i % 2}") for i in range(7)]
@@ -26,7 +27,8 @@ def create(redis: "Redis", wave: Wave, members: Sequence[tuple[str, str]] = MEMB
 
 
 def queued(redis: "Redis", version: str = "main") -> list[str]:
-    return [w.decode() for w in redis.zrange(version_key(version, "queue"), 0, -1)]
+    names: Any = redis.zrange(version_key(version, "queue"), 0, -1)
+    return [name.decode() for name in names]
 
 
 def test_a_new_wave_is_all_pending_and_queued(redis: "Redis") -> None:
@@ -205,7 +207,7 @@ def test_what_names_no_wave_is_not_found(redis: "Redis", name: str) -> None:
 
 def test_a_beginning_of_several_ids_is_refused_with_all_of_them(redis: "Redis", monkeypatch: pytest.MonkeyPatch) -> None:
     ids = iter(["wabc1", "wabc2"])
-    monkeypatch.setattr("engine.store.waves.wave_id", lambda *_: next(ids))
+    monkeypatch.setattr("engine.store.wave.wave_id", lambda *_: next(ids))
     make(redis, trigger="1")
     make(redis, trigger="2")
 

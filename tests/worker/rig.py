@@ -20,7 +20,8 @@ from engine import Date, Flow
 from engine.keys import encode_entity
 from engine.launch import launch
 from engine.payload import decode_json
-from engine.store.waves import Progress, Wave, Waves
+from engine.store.wave import Progress, Wave
+from engine.store.waves import Waves
 
 DATE = Date("2013-07-01T14")
 _numbers = itertools.count(1)
@@ -143,8 +144,8 @@ class Rig:
 
     def raw(self, task: str, entity: str = "e", *, version: str = "main", date: Date = DATE) -> bytes | None:
         """A pipe's bytes."""
-        value: bytes | None = self.redis.get(f"{version}/{task} {encode_entity(entity)} {date}")
-        return value
+        value: Any = self.redis.get(f"{version}/{task} {encode_entity(entity)} {date}")
+        return None if value is None else bytes(value)
 
     def pipe(self, task: str, entity: str = "e", *, version: str = "main", date: Date = DATE) -> Any:
         """A pipe's value; None when it is not there."""

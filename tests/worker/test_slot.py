@@ -7,8 +7,10 @@ import pytest
 from rig import Rig
 
 from engine.flow import Flow
+from engine.store import claims
 from engine.store.claims import Claimed
-from engine.store.waves import Wave, Waves
+from engine.store.wave import Wave
+from engine.store.waves import Waves
 from worker.output import Output
 from worker.shared import Board
 from worker.slot import Settings, Slot
@@ -154,16 +156,14 @@ def test_a_value_that_the_server_has_no_room_for_fails_its_cell_and_blocks_its_d
 ) -> None:
     from redis.exceptions import OutOfMemoryError
 
-    import worker.outbox
-
-    send = worker.outbox.trip
+    send = claims.trip
 
     def trip(redis: Any, commands: Any) -> list[Any]:
         full = [i for i, c in enumerate(commands) if c[0] == "SET" and c[1] == "main/a e 2013-07-01T14"]
         replies = send(redis, [c if i not in full else ("PING",) for i, c in enumerate(commands)])
         return [OutOfMemoryError("no room") if i in full else r for i, r in enumerate(replies)]
 
-    monkeypatch.setattr(worker.outbox, "trip", trip)
+    monkeypatch.setattr("worker.outbox.trip", trip)
     wave = rig.launch(flow, "e", "f")
 
     slot._round()

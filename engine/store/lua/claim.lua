@@ -20,7 +20,9 @@ local function cells_of(entity)
   return cells
 end
 
-local expired = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, w[4] and 1000 or want)
+-- What a dead worker held is taken up one by one: if it kills again, it is known which cell did.
+local expired = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, w[4] and 1000 or 1)
+if #expired > 0 then want = 1 end
 if w[4] then
   -- Nobody will come back for these: their workers are gone, or too late to change anything.
   for _, id in ipairs(expired) do
