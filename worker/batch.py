@@ -41,6 +41,11 @@ class Start:
     found: Found
 
 
+def epoch_of(job: Job, claimed: Claimed) -> float:
+    """When the claim's wave was created, on this machine's monotonic clock."""
+    return claimed.mono - (claimed.now - job.wave.created) / 1000
+
+
 class Batch:
     """A claim under way in a slot."""
 
@@ -54,7 +59,7 @@ class Batch:
             for task, cell in enumerate(claimed.cells[at] or b""):
                 self.cells[task][at] = cell
         self.values: list[list[bytes | None]] = [[None] * count for _ in range(tasks)]
-        self.epoch = claimed.mono - (claimed.now - job.wave.created) / 1000
+        self.epoch = epoch_of(job, claimed)
         self.clock = [0.0] * count
         self.place = bytearray(count)
         self.outbox = Outbox(slot.redis, job, slot.name, slot.give_up)

@@ -23,7 +23,7 @@ from engine.store.claims import Claimed, Closed, Hold, claim_command, holds_of, 
 from engine.store.connect import BLOCK, connect
 from engine.store.wave import Wave
 from engine.store.waves import Waves, ring
-from worker.batch import Batch
+from worker.batch import Batch, epoch_of
 from worker.failure import describe
 from worker.inputs import Found
 from worker.job import Job, Schedule
@@ -73,6 +73,7 @@ class Slot:
         self._numbers = itertools.count(1)
         self._pool: ThreadPoolExecutor | None = None
         self._batch: Batch | None = None
+        self._next: tuple[Job, Claimed] | None = None
         self._solos: list[Solo] = []
         self._lock = threading.Lock()
         self._busy = threading.Event()
@@ -151,6 +152,9 @@ class Slot:
             held = [(solo.job, [(solo.number, 1, solo.record)], solo.epoch) for solo in solos]
             if batch is not None:
                 held.append((batch.job, batch.own_holds(), batch.epoch))
+            if self._next is not None:
+                job, claimed = self._next
+                held.append((job, holds_of(claimed.ids, claimed.records), epoch_of(job, claimed)))
             self.board.hold(
                 [
                     HeldBatch(job.number, job.wave.id, job.wave.version, list(holds), epoch)
@@ -199,6 +203,7 @@ class Slot:
                     return True
             if claimed is not None and claimed.ids:
                 self.give_back(job, holds_of(claimed.ids, claimed.records))
+                self._next = None
         return False
 
     def _claim(self, job: Job) -> Claimed | None:
@@ -218,6 +223,9 @@ class Slot:
             elif not claimed.left:
                 self.wave_ended(job)
             return None
+        if claimed.ids:
+            self._next = (job, claimed)
+            self.publish_holds()  # at once: what dies from here on has given back what it held
         return claimed
 
     def _serve(self, job: Job, claimed: Claimed, chain: bool) -> tuple[Claimed | None, bool]:
@@ -226,7 +234,7 @@ class Slot:
         began = time.monotonic()
         self.board.mark(began, self._served)
         batch = Batch(self, job, claimed, self._schedule(job, claimed))
-        self._batch = batch
+        self._batch, self._next = batch, None
         self.publish_holds()
         self._busy.set()
         try:

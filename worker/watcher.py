@@ -39,6 +39,8 @@ log = logging.getLogger("wavedeck.worker")
 TICK = 0.05
 BEAT = 2.0
 _PDEATHSIG = 1
+NOBODY = (-1, 0.0)
+"""A lane that is none: the slot was killed over no cell of its own."""
 
 
 @dataclass(slots=True)
@@ -49,8 +51,8 @@ class Child:
     board: Board
     output: Output
     born: float
-    killed: dict[int, str] = field(default_factory=dict)
-    """Why we killed it, by lane; empty when it ended by itself."""
+    killed: dict[tuple[int, float], str] = field(default_factory=dict)
+    """Why we killed it, by lane and since when that had run its cell; empty when it ended by itself."""
 
 
 @dataclass(slots=True)
@@ -170,7 +172,7 @@ class Watcher:
         guilty = []
         if child.killed:
             for cell in running:
-                if why := child.killed.get(cell.lane):
+                if why := child.killed.get((cell.lane, cell.since)):
                     guilty.append((cell, reason(*why.split(": ", 1)), child.output.read(cell.log)))
         elif running:
             cell = min(running, key=lambda c: (c.lane != 0, -c.since))
@@ -221,7 +223,9 @@ class Watcher:
         for child in self._children.values():
             over = [c for c in child.board.running() if now - c.since > c.limit]
             if over and not child.killed:
-                child.killed = {c.lane: f"LimitExceeded: killed: it ran over its limit of {c.limit:g} s" for c in over}
+                child.killed = {
+                    (c.lane, c.since): f"LimitExceeded: killed: it ran over its limit of {c.limit:g} s" for c in over
+                }
                 self._kill(child)
 
     def _renew(self) -> None:
@@ -232,7 +236,7 @@ class Watcher:
                     continue
                 cancelled, _ = renew(self.redis, wave, held.holds, self.settings.lease)
                 if cancelled and any(c.job == held.job for c in child.board.running()) and not child.killed:
-                    child.killed = {-1: "Cancelled: the wave was cancelled"}
+                    child.killed = {NOBODY: "Cancelled: the wave was cancelled"}
                     self._kill(child)
 
     def _kill(self, child: Child) -> None:
@@ -251,8 +255,10 @@ class Watcher:
         if self._stop_at and (self._signals > 1 or now > self._stop_at):
             for child in self._children.values():
                 if not child.killed:
-                    child.killed = {c.lane: "WorkerStopped: the worker was stopped while it ran" for c in child.board.running()}
-                    child.killed = child.killed or {-1: "WorkerStopped: the worker was stopped"}
+                    child.killed = {
+                        (c.lane, c.since): "WorkerStopped: the worker was stopped while it ran" for c in child.board.running()
+                    }
+                    child.killed = child.killed or {NOBODY: "WorkerStopped: the worker was stopped"}
                     self._kill(child)
 
     def _beat(self) -> None:
