@@ -56,7 +56,7 @@ def _format(error: BaseException, tb: TracebackType | None) -> list[str]:
         if e is None or id(e) in seen:
             continue
         seen.add(id(e))
-        e.stack = traceback.StackSummary.from_list([f for f in e.stack if not _own(f.filename)])
+        e.stack = traceback.StackSummary.from_list([_shown(f) for f in e.stack if not _own(f.filename)])
         todo += [e.__cause__, e.__context__, *(getattr(e, "exceptions", None) or [])]
     linecache.checkcache()
     return list(shown.format())
@@ -67,6 +67,13 @@ def _text(error: BaseException) -> str:
         return str(error)
     except Exception as e:
         return f"(its text cannot be had: {type(e).__name__})"
+
+
+def _shown(frame: traceback.FrameSummary) -> traceback.FrameSummary:
+    """A frame whose file is named as people name it; its line of code is read first, by the file's full name."""
+    _ = frame.line
+    frame.filename = short(frame.filename)
+    return frame
 
 
 def _own(filename: str) -> bool:

@@ -86,9 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WavedeckError as e:
         print(f"wavedeck task: {e}", file=sys.stderr)  # noqa: T201
         return 2
-    _say("←", line.task, entity, f"{time.monotonic() - began:.2f} s", _word(end))
-    if end.why:
-        print(end.why["traceback"] or f"{end.why['type']}: {end.why['message']}", file=sys.stderr)  # noqa: T201
+    why = [end.why["traceback"].rstrip("\n") or f"{end.why['type']}: {end.why['message']}"] if end.why else []
+    _say("←", line.task, entity, f"{time.monotonic() - began:.2f} s", _word(end), then=why)
     return 0 if not end.why else 1
 
 
@@ -181,9 +180,11 @@ def _word(end: End) -> str:
     return f"{STATUS_OF[end.cell]} ({mark})" if mark else STATUS_OF[end.cell]
 
 
-def _say(arrow: str, task: str, entity: Entity, *more: str) -> None:
+def _say(arrow: str, task: str, entity: Entity, *more: str, then: Sequence[str] = ()) -> None:
+    """A line to stderr, and what follows it, in one write: the tasks of a script all talk at once."""
     name = "".join(c if c.isprintable() else "?" for c in decode_entity(entity.key))[:80]
-    print(f"{time.strftime('%H:%M:%S')} {arrow} {task:<20} {name}", *more, file=sys.stderr, flush=True)  # noqa: T201
+    line = " ".join([f"{time.strftime('%H:%M:%S')} {arrow} {task:<20} {name}", *more])
+    os.write(2, "".join(f"{text}\n" for text in (line, *then)).encode("utf-8", "backslashreplace"))
 
 
 if __name__ == "__main__":
