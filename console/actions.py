@@ -104,7 +104,16 @@ ACTIONS: tuple[Action, ...] = (
     Action("help", "question_mark", "?", "help", "All keys, and what the glyphs mean.", ("everywhere",), "keys"),
     Action("palette", "ctrl+p", "ctrl-p", "palette", "Find an action by its name.", ("everywhere",), in_line=False),
     Action("theme", "ctrl+t", "ctrl-t", "theme", "Dark, light or high contrast.", ("everywhere",), "next_theme", in_line=False),
-    Action("quit", "q", "q", "quit", "Leave. Waves and workers go on.", ("everywhere",), "quit", in_line=False),
+    Action(
+        "quit",
+        "q",
+        "q",
+        "quit",
+        "Leave. What this command started (a Redis, the demo's workers) ends with it.",
+        ("everywhere",),
+        "quit",
+        in_line=False,
+    ),
     Action(
         "quit.now",
         "ctrl+q",

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from console.views import iso
-from engine.errors import BadValue, NotFound
+from engine.errors import BadKey, BadValue, NotFound
 from engine.keys import Date, PipeKey, decode_entity
 from engine.payload import decode_json
 from engine.store.catalog import Catalog
@@ -128,7 +128,9 @@ def pipe(redis: Client, path: str, raw: str, date: str) -> PipeDetail:
     Raises:
         NotFound: there is none.
     """
-    version, _, name = path.rpartition("/")
+    version, slash, name = path.rpartition("/")
+    if not slash:
+        raise BadKey(f"{path!r} is not VERSION/NAME")
     key = PipeKey.make(version, name, raw, date)
     store = Pipes(redis)
     stored = store.get(key)

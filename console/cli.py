@@ -6,11 +6,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.errors import BadKey, WavedeckError
+from engine.keys import check_version
 
 if TYPE_CHECKING:
     from engine.store.connect import Client
@@ -21,7 +23,8 @@ DEFAULT_VERSION = "main"
 def main() -> None:
     """The command's entry point. 0: done; 1: it failed; 2: wrong use. What is wrong goes to stderr in a sentence."""
     if sys.argv[1:2] == ["task"]:
-        os.execv(sys.executable, [sys.executable, "-m", "worker.standalone", *sys.argv[2:]])  # noqa: S606
+        os.execv(sys.executable, [sys.executable, "-P", "-m", "worker.standalone", *sys.argv[2:]])  # noqa: S606
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 closed by whoever called us
     with contextlib.suppress(AttributeError, ValueError):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     from redis.exceptions import RedisError
@@ -36,10 +39,14 @@ def main() -> None:
         status = _complain(e.format_message(), 2 if isinstance(e, click.UsageError) else 1)
     except BadKey as e:
         status = _complain(str(e), 2)
+    except UnicodeError:
+        status = _complain("an argument is not UTF-8", 2)
     except WavedeckError as e:
         status = _complain(str(e), 1)
     except RedisError as e:
         status = _complain(f"redis: {e}", 1)
+    except OSError as e:
+        status = _complain(f"{e.strerror or e}", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -79,7 +86,12 @@ def show(value: Any, as_json: bool, printer: Callable[[Any], None]) -> None:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-version_option = click.option("--version", default=None, help="Only this version.")
+version_option = click.option(
+    "--version",
+    default=None,
+    callback=lambda _context, _option, value: value if value is None else check_version(value),
+    help="Only this version.",
+)
 
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
@@ -104,7 +116,7 @@ def cli(context: click.Context, url: str | None, read_only: bool) -> None:
 @json_option
 @version_option
 @click.option("--flow", default=None, help="Only this flow.")
-@click.option("--limit", default=50, show_default=True, help="How many.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many.")
 def waves(as_json: bool, version: str | None, flow: str | None, limit: int) -> None:
     """The newest waves."""
     from console import present, views
@@ -182,14 +194,15 @@ def flows(as_json: bool, version: str | None) -> None:
 
 @cli.command()
 @click.argument("flow")
-@click.option("--limit", default=1000, show_default=True, help="How many entities.")
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1), help="How many entities.")
+@click.option("--state", "by_name", is_flag=True, help="FLOW is the name of a state.")
 @json_option
-def state(flow: str, limit: int, as_json: bool) -> None:
-    """The entities of a flow's state (or of the state called so), by partition."""
+def state(flow: str, limit: int, by_name: bool, as_json: bool) -> None:
+    """The entities of a flow's state, by partition."""
     from console import browse, present
 
     with open_redis() as (redis, _):
-        names = {f.flow: f.state for f in browse.flows(redis)}
+        names = {} if by_name else {f.flow: f.state for f in browse.flows(redis)}
         show(browse.state(redis, names.get(flow, flow), limit=limit), as_json, present.state)
 
 
@@ -207,7 +220,7 @@ def workers(as_json: bool, version: str | None) -> None:
 @cli.command()
 @click.argument("path", default="")
 @click.argument("date", default=None, required=False)
-@click.option("--limit", default=1000, show_default=True, help="How many.")
+@click.option("--limit", default=1000, show_default=True, type=click.IntRange(1), help="How many.")
 @json_option
 def pipes(path: str, date: str | None, limit: int, as_json: bool) -> None:
     """The pipes, level by level: VERSION/NAME, then its dates, then the entities of a DATE."""
@@ -319,7 +332,7 @@ def init(flow: str, version: str, date: str | None, state: str | None, config: t
     with open_redis() as (redis, _), _progress() as tell:
         about = date or str(this_date(choose_plan(redis, version, flow)[0]))
         launched = start_wave(
-            redis, flow, version=version, date=about, state=state, config=_config(config), trigger=f"schedule:{about}",
+            redis, flow, version=version, date=about, state=state, config=_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
             by="schedule", on_progress=tell,
         )  # fmt: skip
     _launched(launched, as_json)

@@ -1,5 +1,6 @@
 """`wavedeck demo`: real flights, replayed by the hour as if they were live, with local workers and an embedded Redis."""
 
+import os
 import sys
 import threading
 import time
@@ -40,10 +41,11 @@ def run_demo(*, headless: bool, count: int | None, state: str | None, workers: i
         import sklearn  # noqa: F401
     except ImportError as e:
         raise WavedeckError(f"the demo needs {e.name}: pip install 'wavedeck[demo]'") from None
+    os.environ["WAVEDECK_FLOWS"] = "flows.flights"  # the demo's, whatever the user's own are
     with redis_server(persist=False) as server:
         redis = connect(server.url)
         slots = max(1, cpus() // workers)
-        with LocalFleet(server.url, version=VERSION, slots=slots, flows="flows.flights") as fleet:
+        with LocalFleet(server.url, version=VERSION, slots=slots) as fleet:
             fleet.scale(workers)
             if headless:
                 return _headless(redis, fleet, count or 3, state, as_json)
@@ -84,7 +86,7 @@ def _watched(redis: Client, url: str, count: int | None, state: str | None) -> i
     conductor = threading.Thread(target=conduct, name="demo", daemon=True)
     conductor.start()
     try:
-        run_console(url)
+        run_console(url, note="flights of 2013")
     finally:
         leave.set()
         conductor.join(2)

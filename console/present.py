@@ -1,5 +1,6 @@
 """How the headless commands print what they found: tables for people, JSON for programs. Text from outside is cleaned."""
 
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -20,7 +21,10 @@ LONGEST = 120
 
 def as_json(value: Any) -> None:
     """Prints `value` (views, lists and dictionaries of them) as JSON on stdout."""
-    data = msgspec.json.format(msgspec.json.encode(value), indent=2)
+    try:
+        data = msgspec.json.format(msgspec.json.encode(value), indent=2)
+    except UnicodeEncodeError:  # a lone surrogate, such as in a key that is no UTF-8: JSON can only escape it
+        data = json.dumps(msgspec.to_builtins(value), indent=2).encode()
     sys.stdout.buffer.write(data + b"\n")
     sys.stdout.flush()
 

@@ -5,7 +5,7 @@ import re
 _BLANKS = [
     (re.compile(r"\d{4}-\d\d-\d\d(T\d\d(:\d\d)*Z?)?"), "<date>"),
     (re.compile(r"0x[0-9a-fA-F]+"), "<address>"),
-    (re.compile(r"'[^']*'|\"[^\"]*\""), "<text>"),
+    (re.compile(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\""), "<text>"),
     (re.compile(r"\b[0-9a-f]{12,}\b"), "<id>"),
     (re.compile(r"\b[A-Z0-9]+(-[A-Z0-9]+)+\b"), "<key>"),
     (re.compile(r"\d+(\.\d+)?"), "<n>"),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from console.by import whoami
-from engine.errors import NotFound, WavedeckError
+from engine.errors import NotFound
 from engine.flow import Flow, Source
 from engine.keys import Date
 from engine.launch import Launched, launch, nothing
@@ -30,7 +30,7 @@ def choose_plan(redis: Client, version: str, name: str) -> tuple[Plan, Flow | No
     published = catalog.flows(version).get(name)
     try:
         here = load_flows()
-    except (NotFound, WavedeckError):
+    except NotFound:
         if published is None:
             raise
         here = {}

@@ -15,7 +15,7 @@ import msgspec
 from console.signature import signature
 from engine import script
 from engine.errors import NotFound
-from engine.keys import PipeKey, decode_entity, encode_entity
+from engine.keys import PipeKey, check_version, decode_entity, encode_entity
 from engine.plan import Plan
 from engine.status import MARK_OF, STATUS_OF, WROTE, Cell, Status
 from engine.store.connect import Client
@@ -311,6 +311,9 @@ def _number(store: Waves, w: Wave, raw: str) -> int:
 def script_of(redis: Client, name: str, raw: str, *, version: str | None = None, base: str | None = None) -> str:
     """The executable script of an entity of a wave; for another version when one is given. What that version has not, such as earlier
     dates, it reads from the wave's own, unless `base` says otherwise."""
+    for other in (version, base):
+        if other:
+            check_version(other)
     store = Waves(redis)
     w = store.get(name)
     return script_by_number(store, w, _number(store, w, raw), version=version, base=base)
@@ -327,4 +330,5 @@ def script_by_number(store: Waves, w: Wave, number: int, *, version: str | None 
         wave=w.id,
         entity=key,
         body=store.body(w),
+        fixed=version is not None,
     )

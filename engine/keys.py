@@ -45,8 +45,8 @@ class Date(str):
             raise BadKey(f"date {text!r} is neither YYYY-MM-DD nor YYYY-MM-DDTHH")
         try:
             datetime.strptime(text, _format(text))
-        except ValueError as e:
-            raise BadKey(f"date {text!r} does not exist: {e}") from None
+        except ValueError:
+            raise BadKey(f"date {text!r} does not exist") from None
         return super().__new__(cls, text)
 
     @classmethod
@@ -108,7 +108,7 @@ def check_name(name: str, what: str = "pipe name") -> str:
         BadKey: it is not; the text begins with `what`.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name) or not name.isascii():
-        raise BadKey(f"{what} {name!r} must be letters, digits, '_', '.' or '-' and begin with a letter")
+        raise BadKey(f"{what} {name!r} must be letters, digits, '_', '.' or '-' and begin with a letter or '_'")
     return name
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from engine import script
@@ -121,7 +122,12 @@ def _members(
     if entities:
         return [(key, everyone.get(key, "-")) for key in dict.fromkeys(map(encode_entity, entities))]
     if not everyone:
-        raise Refused(f"state {state!r} has no entity active at {date}; a source or a collector must have seen some")
+        known = states.members(state)
+        last = max((m.seen for m in known), default=0.0)
+        hint = (
+            f"its last was seen at {Date.of(datetime.fromtimestamp(last, UTC))}" if known else "nobody has ever been seen in it"
+        )
+        raise Refused(f"state {state!r} has no entity active at {date}; {hint}")
     return sorted(everyone.items(), key=lambda member: (member[1], member[0]))
 
 

@@ -27,7 +27,7 @@ def load_flows(paths: str | None = None) -> dict[str, Flow]:
         sys.path.insert(0, here)
     found: dict[str, Flow] = {}
     for path in (paths or os.environ.get("WAVEDECK_FLOWS") or DEFAULT).split(","):
-        for module in _modules(path.strip()):
+        for module in _modules(path.strip()) if path.strip() else []:
             for value in list(vars(module).values()):
                 if isinstance(value, Flow) and found.setdefault(value.name, value) is not value:
                     other = found[value.name].where
@@ -65,6 +65,10 @@ def _import(name: str) -> ModuleType:
         if e.name and (name == e.name or name.startswith(e.name + ".")):
             raise NotFound(f"no module {name!r} to load flows from (WAVEDECK_FLOWS)") from None
         raise BadFlow(f"module {name!r} needs {e.name!r}, which is not installed") from e
+    except SyntaxError as e:
+        raise BadFlow(f"{e.filename}:{e.lineno}: SyntaxError: {e.msg}") from None
+    except SystemExit as e:
+        raise BadFlow(f"loading flows from {name!r}: it exits ({e.code})") from None
     except Exception as e:
         last = traceback.extract_tb(e.__traceback__)[-1]
         raise BadFlow(f"{last.filename}:{last.lineno}: loading flows from {name!r}: {type(e).__name__}: {e}") from e

@@ -5,7 +5,6 @@ outside a worker, the runtime of `run.sh`. In a worker a warm bash evaluates hea
 the slot. Everything from outside (entity keys, versions, dates) is quoted; task names cannot need it.
 """
 
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,28 +39,33 @@ def body(plan: Plan) -> str:
 
 def header(entity: str) -> str:
     """The assignment that makes the body an entity's own. `entity` is in key form."""
-    return f"WAVEDECK_KEY={shlex.quote(entity)}"
+    return f"WAVEDECK_KEY={_quote(entity)}"
 
 
-def script(*, flow: str, version: str, base: str, date: Date, wave: str, entity: str, body: str) -> str:
+def script(*, flow: str, version: str, base: str, date: Date, wave: str, entity: str, body: str, fixed: bool = False) -> str:
     """The whole executable script of an entity (in key form): `bash` runs it wherever `wavedeck` is installed and
-    `WAVEDECK_REDIS_URL` leads to Redis. `WAVEDECK_VERSION` and `WAVEDECK_BASE` in the environment replace the wave's own."""
+    `WAVEDECK_REDIS_URL` leads to Redis. Unless `fixed`, `WAVEDECK_VERSION` and `WAVEDECK_BASE` in the environment replace its own."""
     title = " ".join(_comment(part) for part in (f"{flow}@{version}", date, decode_entity(entity), f"(wave {wave})"))
-    fixed = {"WAVEDECK_FLOW": flow, "WAVEDECK_DATE": str(date), "WAVEDECK_WAVE": wave}
-    replaceable = {"WAVEDECK_VERSION": version, "WAVEDECK_BASE": base}
+    own = {"WAVEDECK_FLOW": flow, "WAVEDECK_DATE": str(date), "WAVEDECK_WAVE": wave, "WAVEDECK_KEY": entity}
+    versions = {"WAVEDECK_VERSION": version, "WAVEDECK_BASE": base}
+    unless = "{0}={1}" if fixed else "[[ -v {0} ]] || {0}={1}"
     lines = [
         "#!/usr/bin/env bash",
         f"# {title}",
         "# shellcheck disable=SC2016,SC2089,SC2090 # keys from outside may look like code; quoted, they are data",
-        *(f"{name}={shlex.quote(value)}" for name, value in fixed.items()),
-        *(f"[[ -v {name} ]] || {name}={shlex.quote(value)}" for name, value in replaceable.items()),
-        header(entity),
-        f"export WAVEDECK_KEY {' '.join((*fixed, *replaceable))}",
+        *(f"{name}={_quote(value)}" for name, value in own.items()),
+        *(unless.format(name, _quote(value)) for name, value in versions.items()),
+        f"export {' '.join((*own, *versions))}",
         "",
         body,
         RUNTIME,
     ]
     return "\n".join(lines)
+
+
+def _quote(text: str) -> str:
+    """`text` as one word of bash, always in quotes: a bare word that is a command's name looks like a mistake."""
+    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def parse_block(block: str) -> tuple[Line, ...]:

@@ -6,10 +6,11 @@ import os
 import secrets
 import socket
 import sys
+from typing import NoReturn
 
-from engine.errors import WavedeckError
+from engine.errors import BadKey, WavedeckError
 from engine.fleet.cpus import cpus
-from engine.keys import check_version
+from engine.keys import check_name, check_version
 from engine.load import load_flows
 from engine.store.claims import LEASE
 from engine.store.connect import check, connect
@@ -17,11 +18,15 @@ from worker.slot import Settings
 from worker.watcher import Watcher
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Wrong use: one sentence, exit 2."""
+        self.exit(2, f"{self.prog}: {message}\n".encode("utf-8", "backslashreplace").decode())
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the worker; its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="wavedeck worker", description="Collects compiled entities of a version and runs them."
-    )
+    parser = _Parser(prog="wavedeck worker", description="Collects compiled entities of a version and runs them.")
     parser.add_argument("--version", default=os.environ.get("WAVEDECK_VERSION", "main"), help="the version to serve (main)")
     parser.add_argument("--slots", type=int, default=cpus(), help="tasks at once; default: the CPUs it may use")
     parser.add_argument("--until-idle", action="store_true", help="end when nothing is left to do")
@@ -33,12 +38,18 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # a slot is a CPU; libraries that would take all of them slow each other down
     url = os.environ.get("WAVEDECK_REDIS_URL", "")
+    if args.slots < 1:
+        parser.error("--slots must be at least 1")
+    if not args.lease >= 1:
+        parser.error("--lease must be at least 1 second, several times what a batch takes")
+    try:
+        check_version(args.version)
+        check_name(args.name, "the worker's name")
+    except BadKey as e:
+        parser.error(str(e))
     try:
         if not url:
             raise WavedeckError("a worker needs WAVEDECK_REDIS_URL")
-        if args.slots < 1:
-            raise WavedeckError("--slots must be at least 1")
-        check_version(args.version)
         redis = connect(url)
         check(redis, url)
         redis.close()

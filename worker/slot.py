@@ -71,6 +71,7 @@ class Slot:
             self.lanes.put(lane)
         self._jobs: dict[str, Job] = {}
         self._numbers = itertools.count(1)
+        self._not_ours: set[str] = set()
         self._pool: ThreadPoolExecutor | None = None
         self._batch: Batch | None = None
         self._next: tuple[Job, Claimed] | None = None
@@ -273,6 +274,11 @@ class Slot:
         if wave is None:
             self.waves.dequeue(self.settings.version, name)
             return None
+        if wave.flow not in self.flows:
+            if name not in self._not_ours:
+                log.warning("wave %s is left to others: this worker has not the flow %r (WAVEDECK_FLOWS)", name, wave.flow)
+            self._not_ours.add(name)
+            return None
         try:
             job = Job(wave, self.waves.plan(wave), self.waves.body(wave), self.flows, next(self._numbers))
         except WavedeckError as e:
@@ -286,13 +292,15 @@ class Slot:
         busy = {solo.job.wave.id for solo in self._solos}
         for name in [n for n in self._jobs if n not in served and n not in busy]:
             del self._jobs[name]
+        self._not_ours &= served
 
     def _idle(self) -> bool:
         """Sleeps until the bell rings or a lease may have run out. Whether the slot is to end."""
         key = version_key(self.settings.version, "queue")
-        if self.settings.until_idle and not self._solos and not self.redis.zcard(key):
+        ours = self.redis.zcard(key) - len(self._not_ours)
+        if self.settings.until_idle and not self._solos and ours <= 0:
             return True
-        wait = min(BLOCK, 1.0 if self.redis.zcard(key) else BLOCK)
+        wait = 1.0 if ours > 0 else BLOCK
         self._idling = True
         try:
             if not self.draining:

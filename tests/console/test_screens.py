@@ -184,7 +184,7 @@ async def test_the_entity_shows_the_evidence(redis: Redis, redis_url: str, size:
         await pilot.press("k", "l")
         await shows(pilot, "fetched [bold]all[/bold]", "red done" if size == SMALL else "red")
         await pilot.press("s")
-        await shows(pilot, "#!/usr/bin/env bash", "WAVEDECK_KEY=south")
+        await shows(pilot, "#!/usr/bin/env bash", "WAVEDECK_KEY='south'")
         await pilot.press("s")
         await shows(pilot, "● finished", "wrote main/sales south 2013-07-01T14")
         await pilot.press("escape")

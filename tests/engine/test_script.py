@@ -163,7 +163,7 @@ def test_a_title_stays_in_its_comment(entity: str) -> None:
     assert lines[1].startswith("# diamond@main 2013-07-01T14 ")
     assert lines[1].endswith(" (wave w1234)")
     assert lines[1].isprintable()
-    assert "WAVEDECK_FLOW=diamond" in lines[2:]
+    assert "WAVEDECK_FLOW='diamond'" in lines[2:]
 
 
 def lines_of(block: str) -> str:

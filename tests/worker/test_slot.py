@@ -122,8 +122,21 @@ def test_urgent_waves_go_before_the_rest_of_one_that_is_under_way(
     assert {w.wave.running for w in Waves(rig.redis).recent()} == {False}
 
 
-def test_a_flow_that_this_code_does_not_have_fails_its_cells_and_says_so(rig: Rig, flow: Flow, slot: Slot) -> None:
+def test_a_flow_that_this_code_does_not_have_is_left_to_others(rig: Rig, flow: Flow, slot: Slot) -> None:
     slot.flows = {}
+    wave = rig.launch(flow)
+
+    assert not slot._round()
+
+    assert rig.row(wave) == "PP"
+    assert leases(rig, wave) == 0
+    assert slot._idle()
+
+
+def test_a_task_that_this_code_does_not_have_fails_its_cells_and_says_so(rig: Rig, flow: Flow, slot: Slot) -> None:
+    older = Flow(flow.name)
+    older.task(flow.functions["b"])
+    slot.flows = {flow.name: older}
     wave = rig.launch(flow)
 
     slot._round()

@@ -243,7 +243,7 @@ def test_every_cell_of_a_thousand_entities_ends_exactly_once(rig: Rig) -> None:
         def ran(name, entity):
             os.write(log, f"{name} {entity}\\n".encode())
 
-        log = os.open("runs", os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+        log = os.open(Path(__file__).with_name("runs"), os.O_APPEND | os.O_CREAT | os.O_WRONLY)
 
         @flow.task
         def a(entity):
