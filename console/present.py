@@ -103,7 +103,17 @@ def failures(families: Sequence[views.Family]) -> None:
     """Failures by signature."""
     table(
         ("COUNT>", "STATUS", "TASK", "WHAT", "WHERE", "FOR EXAMPLE"),
-        ((f"{f.count:,}", f.status, f.task, f"{f.type}: {f.signature}", f.where, ", ".join(f.examples[:3])) for f in families),
+        (
+            (
+                f"{f.count:,}",
+                f.status,
+                f.task,
+                f.signature if f.type == f.status else f"{f.type}: {f.signature}",
+                f.where,
+                ", ".join(f.examples[:3]),
+            )
+            for f in families
+        ),
         empty="nothing failed",
     )
 
