@@ -292,15 +292,16 @@ def _launch_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _launched(launched: Any, as_json: bool) -> None:
+def _launched(redis: "Client", launched: Any, as_json: bool) -> None:
     from console import present, views
+    from console.widgets.text import clean
 
-    w = launched.wave
+    w, memory = launched.wave, views.bytes_a_cell(redis, launched.wave)
     if as_json:
-        present.as_json(views.launched(w, new=launched.created))
+        present.as_json({**views.launched(w, new=launched.created), "bytes_a_cell": memory})
         return
-    word = "queued" if launched.created else "was there already"
-    click.echo(f"{w.id}  {w.locator}  {w.n:,} entities × {len(w.tasks)} tasks {word} in {launched.seconds:.2f} s")
+    word = f"queued in {launched.seconds:.2f} s, {memory} bytes a cell" if launched.created else "there already"
+    click.echo(f"{w.id}  {clean(w.locator)}  {w.n:,} entities × {len(w.tasks)} tasks, {word}")
 
 
 @cli.command()
@@ -320,7 +321,7 @@ def trigger(
             redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
             config=_config(config), on_progress=tell,
         )  # fmt: skip
-    _launched(launched, as_json)
+        _launched(redis, launched, as_json)
 
 
 @cli.command()
@@ -335,7 +336,7 @@ def init(flow: str, version: str, date: str | None, state: str | None, config: t
             redis, flow, version=version, date=about, state=state, config=_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
             by="schedule", on_progress=tell,
         )  # fmt: skip
-    _launched(launched, as_json)
+        _launched(redis, launched, as_json)
 
 
 @cli.command()

@@ -147,10 +147,15 @@ def wave(redis: Client, name: str) -> WaveDetail:
         marks={t: {m: progress.counts[i].get(c, 0) for c, m in MARK_OF.items()} for i, t in enumerate(w.tasks)},
         durations={t: durations(times, board, w.n, i) for i, t in enumerate(w.tasks)},
         edges=list(store.plan(w).edges),
-        bytes_a_cell=round(store.memory(w) / w.cells, 2),
+        bytes_a_cell=bytes_a_cell(redis, w),
         state=w.state,
         config=dict(w.config),
     )
+
+
+def bytes_a_cell(redis: Client, w: Wave) -> float:
+    """What a wave holds in Redis beyond its pipes, for each of its cells."""
+    return round(Waves(redis).memory(w) / w.cells, 2)
 
 
 def flat(detail: WaveDetail) -> dict[str, Any]:

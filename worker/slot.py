@@ -195,7 +195,7 @@ class Slot:
         self._forget(queued)
         for name in queued:
             job = self._job(name.decode())
-            if job is None:
+            if job is None or self.draining:
                 continue
             claimed, chain = self._claim(job), True
             while claimed is not None and claimed.ids and not self.draining:

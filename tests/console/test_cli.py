@@ -81,6 +81,7 @@ def test_a_wave_from_trigger_to_every_view_of_it(shell: Shell) -> None:
     # Given a wave that a worker ended
     new = shell.json("trigger", "shop", "--date", DATE, "--config", "sales.times=3")
     assert (new["new"], new["entities"], new["tasks"], new["phase"]) == (True, 6, 2, "queued")
+    assert new["bytes_a_cell"] > 0
     assert shell.run("worker", "--until-idle", "--slots", "1").returncode == 0
 
     # Then every twin shows it
