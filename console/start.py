@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from console.by import whoami
-from engine.errors import NotFound
+from engine.errors import BadKey, BadValue, NotFound
 from engine.flow import Flow, Source
 from engine.keys import Date
 from engine.launch import Launched, launch, nothing
 from engine.load import load_flows
+from engine.payload import decode_json
 from engine.plan import Plan
 from engine.store.catalog import Catalog
 from engine.store.connect import Client
@@ -41,6 +42,24 @@ def choose_plan(redis: Client, version: str, name: str) -> tuple[Plan, Flow | No
         return flow.plan, flow
     known = sorted({*here, *catalog.flows(version)})
     raise NotFound(f"no flow {name!r} in version {version!r}; there are: {', '.join(known) or 'none'}")
+
+
+def parse_config(pairs: Sequence[str]) -> dict[str, Any]:
+    """Overrides as people write them, `key=value` or `task.key=value`; a value that is JSON is that, any other is text.
+
+    Raises:
+        BadKey: a pair has no key.
+    """
+    config: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise BadKey(f"config {pair!r} is not key=value or task.key=value")
+        try:
+            config[name] = decode_json(value.encode("utf-8", "surrogateescape"))
+        except BadValue:
+            config[name] = value
+    return config
 
 
 def source_of(flow: Flow | None, state: str) -> Source | None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from console.start import choose_plan, source_of, this_date
+from console.start import choose_plan, parse_config, source_of, this_date
 from engine.errors import BadKey, NotFound
 from engine.keys import Date, check_version, encode_entity
 from engine.status import WROTE, Cell, Status
@@ -80,20 +80,12 @@ def words(text: str) -> list[str]:
 
 
 def settings(text: str) -> dict[str, Any]:
-    """`key=value`, several between spaces; a value that is no JSON is text.
+    """The overrides of a line of text: `parse_config` of its words.
 
     Raises:
         BadKey: a word has no `=`.
     """
-    found: dict[str, Any] = {}
-    for word in text.split():
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise BadKey(f"config {word!r} is not key=value")
-        found[name] = value
-        with contextlib.suppress(ValueError):
-            found[name] = json.loads(value)
-    return found
+    return parse_config(text.split())
 
 
 def offer(redis: Client, flow: str, version: str) -> Offer:
