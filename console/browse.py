@@ -3,11 +3,11 @@
 Field names are stable; `wavedeck … --json` prints them. Times are ISO 8601 UTC, durations seconds.
 """
 
-import time
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from console.moment import now
 from console.views import iso
 from engine.errors import BadKey, BadValue, NotFound
 from engine.keys import Date, PipeKey, decode_entity
@@ -141,5 +141,5 @@ def pipe(redis: Client, path: str, raw: str, date: str) -> PipeDetail:
     except BadValue:
         value, is_json = stored[:65536].decode("utf-8", "backslashreplace"), False
     left = redis.pttl(str(key))
-    expires = iso(time.time() * 1000 + left) if left > 0 else None
+    expires = iso(now() * 1000 + left) if left > 0 else None
     return PipeDetail(str(key), is_json, value, len(stored), expires, store.writer(key))

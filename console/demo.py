@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from console import present, views
+from console.commands.common import prepare
 from console.start import start_wave
 from engine.errors import WavedeckError
 from engine.fleet.cpus import cpus
@@ -69,6 +70,7 @@ def _start(redis: Client, date: Date, state: str | None, trigger: str = "demo:")
 
 
 def _watched(redis: Client, url: str, count: int | None, state: str | None) -> int:
+    settings = prepare()
     from console.app import run_console
 
     leave = threading.Event()
@@ -86,7 +88,7 @@ def _watched(redis: Client, url: str, count: int | None, state: str | None) -> i
     conductor = threading.Thread(target=conduct, name="demo", daemon=True)
     conductor.start()
     try:
-        run_console(url, note="flights of 2013")
+        run_console(url, note="flights of 2013", settings=settings)
     finally:
         leave.set()
         conductor.join(2)

@@ -7,13 +7,14 @@ last replaces the others. When Redis is away it posts `FeedLost` and goes on try
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 from textual.message import Message
+
+from console.moment import now
 
 if TYPE_CHECKING:
     from textual.message_pump import MessagePump
@@ -81,7 +82,7 @@ class Feed(Thread):
     def __init__(self, url: str, source: Source, target: MessagePump) -> None:
         super().__init__(name=f"feed-{type(source).__name__}", daemon=True)
         self._url, self._source, self._to = url, source, target
-        self._wake, self._ended, self._slow = Event(), False, False
+        self._wake, self._ended, self._slow, self._paused = Event(), False, False, False
         self._number = 0
         self._heard: float | None = None
 
@@ -93,6 +94,12 @@ class Feed(Thread):
     def wake(self) -> None:
         """Reads again at once."""
         self._wake.set()
+
+    def pause(self, paused: bool) -> None:
+        """Reads nothing while it is paused, but for a `wake`."""
+        self._paused = paused
+        if not paused:
+            self._wake.set()
 
     def slow(self, slowly: bool) -> None:
         """Reads seldom while nobody looks."""
@@ -106,7 +113,7 @@ class Feed(Thread):
             if redis is None:
                 redis = self._connect()
             pause = AGAIN if redis is None else self._read(redis)
-            self._wake.wait(max(pause, SLOW) if self._slow else pause)
+            self._wake.wait(None if self._paused else max(pause, SLOW) if self._slow else pause)
             self._wake.clear()
         if redis is not None:
             redis.close()
@@ -129,7 +136,7 @@ class Feed(Thread):
         except Exception as error:
             self._post(FeedLost(self._heard, sentence(error)))
             return AGAIN
-        self._number, self._heard = self._number + 1, time.time()
+        self._number, self._heard = self._number + 1, now()
         self._post(News(self._number, self._heard, body))
         return pause
 
@@ -155,17 +162,20 @@ class Refusal(Message, bubble=False):
 
 
 class Errand(Thread):
-    """Asks Redis once, off the screen's path, and posts an `Answer` or a `Refusal` to `target`. Starts at once."""
+    """Asks Redis once, off the screen's path, and posts an `Answer` or a `Refusal` to `target`. Starts at once. Only if it
+    is to `write` can it change anything."""
 
-    def __init__(self, url: str, target: MessagePump, name: str, ask: Callable[[Client], object]) -> None:
+    def __init__(
+        self, url: str, target: MessagePump, name: str, ask: Callable[[Client], object], *, write: bool = False
+    ) -> None:
         super().__init__(name=f"errand-{name}", daemon=True)
-        self._url, self._to, self._errand, self._ask = url, target, name, ask
+        self._url, self._to, self._errand, self._ask, self._write = url, target, name, ask, write
         self.start()
 
     def run(self) -> None:
         message: Message
         try:
-            with client(self._url, timeout=10.0) as redis:
+            with client(self._url, timeout=30.0 if self._write else 10.0, write=self._write) as redis:
                 message = Answer(self._errand, self._ask(redis))
         except Exception as error:
             message = Refusal(self._errand, sentence(error))
@@ -192,11 +202,11 @@ def deliver(target: MessagePump, message: Message) -> None:
         target.post_message(message)
 
 
-def client(url: str, timeout: float = PATIENCE) -> Client:
-    """A client that tells at once when Redis is gone."""
+def client(url: str, timeout: float = PATIENCE, *, write: bool = False) -> Client:
+    """A client that tells at once when Redis is gone, and can only read unless it is to `write`."""
     from engine.store.connect import connect
 
-    return connect(url, timeout=timeout, retries=0)
+    return connect(url, timeout=timeout, retries=0, read_only=not write)
 
 
 def sentence(error: BaseException) -> str:

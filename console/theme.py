@@ -7,6 +7,7 @@ simulated deuteranopia, protanopia and tritanopia; `tests/console/test_theme.py`
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -39,6 +40,15 @@ LOOKS: Mapping[int, Look] = {
     Cell.BLOCKED: Look("◌", "◌", "B", "blocked"),
     Cell.CANCELLED: Look("⊘", "⊘", "C", "cancelled"),
 }
+PLAIN = os.environ.get("WAVEDECK_GLYPHS") == "ascii"
+"""Whether to draw with ASCII alone, for fonts and terminals without the glyphs; set before this module is imported."""
+if PLAIN:
+    LOOKS = {
+        cell: Look(glyph, block, seen.letter, seen.word)
+        for (cell, seen), glyph, block in zip(LOOKS.items(), ".>+=~xbc", ".>###xbc", strict=True)
+    }
+ASCII: dict[int, Any] = {**str.maketrans("│─├┤┼╰╯┴╭╮┬▸◆›‹…·×↓↑→←–▏▕", "|-+++`'+..+>*><~.x" + "v^><-||")} if PLAIN else {}
+"""What of lines and signs is drawn instead."""
 UNKNOWN = Look("?", "?", "?", "unknown")
 """For a byte that this console does not know: a newer engine wrote it."""
 

@@ -3,7 +3,6 @@
 Field names are stable; `wavedeck … --json` prints them. Times are ISO 8601 UTC, durations seconds.
 """
 
-import time
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from console.moment import now
 from console.signature import signature
 from engine import script
 from engine.errors import NotFound
@@ -69,8 +69,8 @@ class WaveRow:
 def wave_row(progress: Progress, now_ms: float | None = None) -> WaveRow:
     """A wave as a line."""
     wave, total = progress.wave, progress.total
-    now = now_ms or time.time() * 1000
-    seconds = max(0.0, ((wave.ended or now) - wave.started) / 1000) if wave.started else 0.0
+    at = now_ms or now() * 1000
+    seconds = max(0.0, ((wave.ended or at) - wave.started) / 1000) if wave.started else 0.0
     still = total[Status.PENDING] + total[Status.RUNNING]
     done = wave.cells - still - total[Status.CANCELLED]
     rate = done / seconds if seconds else 0.0
@@ -241,7 +241,7 @@ def entity(redis: Client, name: str, raw: str, *, logs: bool = True) -> EntityDe
     """
     store = Waves(redis)
     w = store.get(name)
-    number = _number(store, w, raw)
+    number = number_of(store, w, raw)
     return entity_by_number(redis, w, number, logs=logs)
 
 
@@ -267,7 +267,7 @@ def entity_by_number(redis: Client, w: Wave, number: int, *, logs: bool = True) 
                 started=iso(w.created + start * 1000) if start else None,
                 start=start,
                 waited=max(0.0, start - ready) if start else 0.0,
-                seconds=seconds if cell != Cell.RUNNING else max(0.0, time.time() - w.created / 1000 - start),
+                seconds=seconds if cell != Cell.RUNNING else max(0.0, now() - w.created / 1000 - start),
                 error=note.get("error"),
                 inputs=_inputs(plan, t, w, key, note, ran=cell in RAN),
                 log=store.log(w, t, number) if logs else "",
@@ -305,7 +305,12 @@ def _inputs(plan: Plan, task: int, w: Wave, key: str, note: Mapping[str, Any], *
     return list({**fresh, **told}.values())
 
 
-def _number(store: Waves, w: Wave, raw: str) -> int:
+def number_of(store: Waves, w: Wave, raw: str) -> int:
+    """The number of an entity, as users write it or in key form.
+
+    Raises:
+        NotFound: the wave has none of that name.
+    """
     for key in dict.fromkeys((encode_entity(raw), raw)):
         number = store.number(w, key)
         if number is not None:
@@ -321,7 +326,7 @@ def script_of(redis: Client, name: str, raw: str, *, version: str | None = None,
             check_version(other)
     store = Waves(redis)
     w = store.get(name)
-    return script_by_number(store, w, _number(store, w, raw), version=version, base=base)
+    return script_by_number(store, w, number_of(store, w, raw), version=version, base=base)
 
 
 def script_by_number(store: Waves, w: Wave, number: int, *, version: str | None = None, base: str | None = None) -> str:

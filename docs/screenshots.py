@@ -1,12 +1,12 @@
 """`make screenshots`: the pictures of the README, taken from the real console on the demo's flow while a wave runs."""
 
 import asyncio
-import re
 import tempfile
 import time
 from pathlib import Path
 
 from console.app import WavedeckApp
+from console.save import screen_svg
 from console.start import start_wave
 from engine.fleet.embedded import redis_server
 from engine.fleet.local import LocalFleet
@@ -18,7 +18,6 @@ from flows.flights import demo_start
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (118, 32)
-FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 
 
 def start(redis: Client, date: Date, state: str) -> Wave:
@@ -39,7 +38,7 @@ async def picture(app: WavedeckApp, name: str, *keys: str) -> None:
         for key in keys:
             await pilot.press(key)
             await pilot.pause(1.5)
-        svg = FONT.sub("", app.export_screenshot(title="wavedeck"))
+        svg = screen_svg(app)
         (IMAGES / f"{name}.svg").write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
 
 

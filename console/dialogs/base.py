@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button
 
-from console.feed import Errand, Refusal
+from console.feed import Refusal
 from console.screens.chrome import Rule
 from console.screens.text_pane import Text, TextLine, TextPane, line
 from engine.status import Status
@@ -62,7 +62,7 @@ class ActDialog(ModalScreen[Result | None]):
 
     def ask(self, name: str, question: Callable[[Client], object]) -> None:
         """Asks Redis; the answer comes as a message."""
-        Errand(self.deck.redis_url, self, name, question)
+        self.deck.errand(self, name, question)
 
     def act(self, name: str, deed: Callable[[Client], object]) -> None:
         """Changes something. In read-only mode it does not."""
@@ -70,7 +70,7 @@ class ActDialog(ModalScreen[Result | None]):
             self.refuse("read-only: nothing is changed")
             return
         self.query_one("#yes", Button).disabled = True
-        self.ask(name, deed)
+        self.deck.errand(self, name, deed, write=True)
 
     def tell(self, lines: Iterable[TextLine], *, ready: bool) -> None:
         """Says what will happen, and whether it can be done."""

@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from console.by import whoami
 from console.dialogs.base import ActDialog
-from console.feed import Answer, client, deliver
+from console.feed import Answer, deliver
 from console.screens.chrome import Line, Piece
 from console.screens.text_pane import Text, TextLine, line
 from console.screens.words import many
@@ -154,25 +154,24 @@ class TriggerDialog(ActDialog[tuple[str, str]]):
     def do(self) -> None:
         if self._outcome is None:
             return
-        order, url = self._outcome.order, self.deck.redis_url
+        order = self._outcome.order
 
-        def deed(_: Client) -> object:
+        def deed(redis: Client) -> object:
             from console.dialogs.consequences import settings, words
             from console.start import start_wave
 
-            with client(url, timeout=30.0) as redis:
-                wave = start_wave(
-                    redis,
-                    order.flow,
-                    version=order.version,
-                    date=order.date,
-                    base=order.base,
-                    partitions=words(order.partitions),
-                    entities=words(order.entities),
-                    config=settings(order.config),
-                    by=whoami(),
-                    on_progress=self._queued,
-                ).wave
+            wave = start_wave(
+                redis,
+                order.flow,
+                version=order.version,
+                date=order.date,
+                base=order.base,
+                partitions=words(order.partitions),
+                entities=words(order.entities),
+                config=settings(order.config),
+                by=whoami(),
+                on_progress=self._queued,
+            ).wave
             return wave.id, wave.locator
 
         self.act("launch", deed)

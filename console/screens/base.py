@@ -1,38 +1,52 @@
-"""What all screens share: a feed while they live, the age of what they show, and the actions of the registry."""
+"""What all screens share: a feed while they live, the age of what they show, a filter, the command line and the actions."""
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, ClassVar, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events
 from textual.screen import Screen
 
-from console.actions import Scope, available, forbidden
-from console.feed import Feed, FeedLost, Gone, News, Source
-from console.screens.chrome import FilterBar, Foot, Header, Rule
+from console.actions import available, forbidden
+from console.feed import Answer, Feed, FeedLost, Gone, News, Refusal, Source
+from console.keys import Action, Scope
+from console.locator import Locator
+from console.moment import now
+from console.screens.chrome import Header, Rule
+from console.screens.prompts import FilterBar, Foot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from console.app import WavedeckApp
+    from engine.store.connect import Client
 
 STALE = 3.0
 """Seconds without an answer after which a screen says so."""
 
 
 class DeckScreen(Screen[None]):
-    """A screen that shows what a source tells. While Redis is silent it is grey and says since when; keys go on working."""
+    """A screen that shows what a source tells. While Redis is silent it is grey and says since when; keys go on working.
+
+    `place` says what it shows; a screen that learns more of it, such as a wave's id, puts that in.
+    """
 
     scope: ClassVar[Scope]
     AUTO_FOCUS = ""
     HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (110, "-middle"), (150, "-wide")]  # type: ignore[misc]
 
-    def __init__(self) -> None:
+    def __init__(self, place: Locator) -> None:
         super().__init__()
+        self.place = place
+        self.paused = False
         self._feed: Feed | None = None
         self._number = 0
         self._at: float | None = None
-        self._born = time.time()
+        self._born = now()
         self._lost = ""
+
+    # what a screen says of itself
 
     def source(self) -> Source:
         """What the screen's feed reads."""
@@ -41,6 +55,23 @@ class DeckScreen(Screen[None]):
     def show(self, body: object) -> None:
         """Shows what the source told."""
         raise NotImplementedError
+
+    def filtered(self, text: str) -> None:
+        """Filters by `text`; `place.filter` has it already."""
+
+    def moved(self, place: Locator) -> bool:  # noqa: ARG002
+        """Shows another place of the same view in this very screen, if it can; the place is set when it says so."""
+        return False
+
+    def copied(self) -> str:
+        """What `c` copies: the row under the cursor, as text."""
+        return ""
+
+    def incident(self) -> Callable[[Client], str] | None:
+        """What `Y` copies, found out off the screen's path; None where there is no incident."""
+        return None
+
+    # what it has
 
     @property
     def deck(self) -> WavedeckApp:
@@ -57,12 +88,14 @@ class DeckScreen(Screen[None]):
 
     def foot(self) -> Foot:
         """Legend and keys of this screen."""
-        return Foot(available(self.scope, read_only=self.deck.read_only))
+        return Foot(self._actions())
 
     def on_mount(self) -> None:
-        self._feed = Feed(self.deck.redis_url, self.source(), self)
+        self._feed = self.deck.make_feed(self.source(), self)
         self.call_after_refresh(self._feed.start)
         self.set_interval(0.5, self._look_at_age)
+        if self.place.filter:
+            self.set_filter(self.place.filter)
 
     def on_unmount(self) -> None:
         if self._feed is not None:
@@ -73,8 +106,11 @@ class DeckScreen(Screen[None]):
             self._feed.slow(True)
 
     def on_screen_resume(self, _event: events.ScreenResume) -> None:
+        self.deck.history.visit(self.place)
         if self._feed is not None:
             self._feed.slow(False)
+
+    # news
 
     def on_news(self, message: News) -> None:
         if message.number <= self._number:
@@ -98,6 +134,54 @@ class DeckScreen(Screen[None]):
             rule.tell(message.reason, bad=True)
         self._look_at_age()
 
+    def _look_at_age(self) -> None:
+        silent = now() - (self._at or self._born)
+        covered = self.app.screen is not self
+        late = silent > (STALE if not covered else STALE + 3) and not self.paused
+        trouble = self._lost or ("no answer" if late else "")
+        self.query_one(Header).fresh(self._at, trouble, paused=self.paused)
+        self.set_class(bool(trouble), "-stale")
+
+    # filtering
+
+    def set_filter(self, text: str) -> None:
+        """Filters by `text` and shows that in the bar; nothing takes the filter away."""
+        for bar in self.query(FilterBar):
+            bar.put(text)
+            self.on_filter_bar_changed(FilterBar.Changed(text))
+
+    def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
+        event.stop()
+        self.place = replace(self.place, filter=event.text.strip())
+        self.filtered(event.text)
+
+    def on_filter_bar_left(self, event: FilterBar.Left) -> None:
+        event.stop()
+        bar = self.query_one(FilterBar)
+        bar.put(bar.text if event.keep else "")
+        self.refocus()
+
+    def refocus(self) -> None:
+        """Gives the focus to the main panel."""
+        for widget in self.query(self.AUTO_FOCUS).results() if self.AUTO_FOCUS else ():
+            widget.focus()
+            return
+
+    def action_filter(self) -> None:
+        for bar in self.query(FilterBar):
+            bar.open()
+
+    # actions
+
+    def _actions(self) -> list[Action]:
+        return available(self.scope, read_only=self.deck.read_only, keymap=self.deck.settings.keys)
+
+    def rights_changed(self) -> None:
+        """Whether this session may write has been found out."""
+        self.refresh_bindings()
+        for foot in self.query(Foot):
+            foot.tell(self._actions())
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Read-only mode has no dangerous action."""
         return not forbidden(action, read_only=self.deck.read_only)
@@ -105,6 +189,12 @@ class DeckScreen(Screen[None]):
     def say(self, text: str, *, bad: bool = False) -> None:
         """A notice, as plain text."""
         self.notify(text[:500], severity="error" if bad else "information", markup=False)
+
+    def pause(self, paused: bool) -> None:
+        """Stops the news, or lets them go on."""
+        self.paused = paused
+        self.feed.pause(paused)
+        self._look_at_age()
 
     def action_back(self) -> None:
         """Out of the filter if there is one, else out of the screen."""
@@ -115,9 +205,31 @@ class DeckScreen(Screen[None]):
         if len(self.app.screen_stack) > 1:
             self.app.pop_screen()
 
-    def _look_at_age(self) -> None:
-        silent = time.time() - (self._at or self._born)
-        covered = self.app.screen is not self
-        trouble = self._lost or ("no answer" if silent > (STALE if not covered else STALE + 3) else "")
-        self.query_one(Header).fresh(self._at, trouble)
-        self.set_class(bool(trouble), "-stale")
+    def on_foot_said(self, event: Foot.Said) -> None:
+        event.stop()
+        self.query_one(Foot).close()
+        self.refocus()
+        self.deck.obey(event.text)
+
+    def action_incident(self) -> None:
+        question = self.incident()
+        if question is None:
+            self.say("no incident here")
+        else:
+            self.deck.errand(self, "incident", question)
+
+    def action_watch(self) -> None:
+        if self.place.of:
+            self.deck.watch_place(self.place)
+
+    def on_answer(self, message: Answer) -> None:
+        if message.name == "incident":
+            self.deck.copy(message.value, "an incident block")
+        else:
+            self.answered(message.name, message.value)
+
+    def answered(self, name: str, value: Any) -> None:
+        """What an errand of this screen has brought back."""
+
+    def on_refusal(self, message: Refusal) -> None:
+        self.say(message.reason, bad=True)

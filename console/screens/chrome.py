@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.style import Style
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
-from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
-from textual.widgets import Input
 
-from console.actions import Action
+from console.keys import Action
 from console.screens.words import clock
 from console.theme import Palette
-from console.widgets.legend import Legend
 from console.widgets.paint import palette_on, strip_of
 from console.widgets.text import clean, fit
 from engine.status import Status
@@ -49,7 +41,7 @@ class Header(Line):
         super().__init__(id=id)
         self._crumbs, self._facts = tuple(crumbs), tuple[str, ...]()
         self._at: float | None = None
-        self._trouble = ""
+        self._trouble, self._paused = "", False
 
     def tell(self, crumbs: Sequence[str], facts: Sequence[str] = ()) -> None:
         """Crumbs, the last one is here; facts, the first ones give way where there is no room."""
@@ -57,17 +49,17 @@ class Header(Line):
             self._crumbs, self._facts = tuple(crumbs), tuple(facts)
             self.refresh()
 
-    def fresh(self, at: float | None, trouble: str = "") -> None:
-        """When what is shown was so (Unix time), and why nothing newer comes."""
-        if (at and int(at), trouble) != (self._at and int(self._at), self._trouble):
-            self._at, self._trouble = at, trouble
+    def fresh(self, at: float | None, trouble: str = "", *, paused: bool = False) -> None:
+        """When what is shown was so (Unix time), and why nothing newer comes: trouble, or because somebody reads."""
+        if (at and int(at), trouble, paused) != (self._at and int(self._at), self._trouble, self._paused):
+            self._at, self._trouble, self._paused = at, trouble, paused
             self.refresh()
 
     @property
     def age_text(self) -> str:
         """`as of 14:06:31`, with what is wrong before it."""
         of = f"as of {clock(self._at)}" if self._at else "asking Redis"
-        return f"{self._trouble} · {of}" if self._trouble else of
+        return " · ".join([*filter(None, [self._trouble, "paused" if self._paused else ""]), of])
 
     def pieces(self, palette: Palette, width: int) -> Iterator[Piece]:
         age = f"{clean(self.age_text)} "
@@ -129,11 +121,16 @@ class KeyLine(Line):
         super().__init__()
         self._actions = [a for a in actions if a.in_line]
 
+    def tell(self, actions: Sequence[Action]) -> None:
+        """Other keys are at hand now."""
+        self._actions = [a for a in actions if a.in_line]
+        self.refresh()
+
     def pieces(self, palette: Palette, width: int) -> Iterator[Piece]:
-        last = [a for a in self._actions if a.id == "help"]
+        last = [a for a in self._actions if a.id in ("help", "command")]
         shown: list[Action] = []
         room = width - sum(_wide(a) for a in last)
-        for action in (a for a in self._actions if a.id != "help"):
+        for action in (a for a in self._actions if a not in last):
             if room >= _wide(action):
                 shown.append(action)
                 room -= _wide(action)
@@ -144,97 +141,3 @@ class KeyLine(Line):
 
 def _wide(action: Action) -> int:
     return cell_len(action.shown) + cell_len(action.words) + 3
-
-
-class Foot(Horizontal):
-    """Legend and keys: on one line where both fit, else on two."""
-
-    DEFAULT_CSS = """
-    Foot {
-        dock: bottom; height: 2; layout: vertical; background: $surface;
-        Legend { background: $surface; width: 1fr; }
-        KeyLine { width: 1fr; }
-    }
-    """
-
-    def __init__(self, actions: Sequence[Action]) -> None:
-        super().__init__()
-        self._actions = actions
-
-    def compose(self) -> ComposeResult:
-        yield Legend()
-        yield KeyLine(self._actions)
-
-
-class FilterInput(Input):
-    """The field; escape empties it and gives the focus back."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Clear", show=False)]
-
-    def action_leave(self) -> None:
-        self.post_message(FilterBar.Left(keep=False))
-
-
-class FilterBar(Horizontal):
-    """One line to write a filter in; it is there while there is one."""
-
-    DEFAULT_CSS = """
-    FilterBar {
-        height: 1; display: none; background: $panel;
-        &.-on { display: block; }
-        FilterMark { width: 3; background: $panel; }
-        FilterInput { width: 1fr; background: $panel; border: none; padding: 0; height: 1; }
-    }
-    """
-
-    @dataclass
-    class Changed(Message):
-        """The text is another one."""
-
-        text: str
-
-    @dataclass
-    class Left(Message):
-        """The person is done with it: the text stays if `keep`."""
-
-        keep: bool
-
-    def __init__(self, hint: str) -> None:
-        super().__init__()
-        self._hint = hint
-
-    def compose(self) -> ComposeResult:
-        yield FilterMark()
-        yield FilterInput(placeholder=self._hint, compact=True, select_on_focus=False)
-
-    @property
-    def text(self) -> str:
-        """The filter."""
-        return self.query_one(FilterInput).value
-
-    def open(self, text: str | None = None) -> None:
-        """Shows it, with `text` if given, and puts the focus in."""
-        self.add_class("-on")
-        if text is not None:
-            self.query_one(FilterInput).value = text
-        self.query_one(FilterInput).focus()
-
-    def put(self, text: str) -> None:
-        """Sets the filter, and shows the bar while there is one."""
-        self.set_class(bool(text), "-on")
-        self.query_one(FilterInput).value = text
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        event.stop()
-        self.post_message(self.Changed(event.value))
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
-        self.post_message(self.Left(keep=True))
-
-
-class FilterMark(Line):
-    """The slash before the filter."""
-
-    def pieces(self, palette: Palette, width: int) -> Iterator[Piece]:
-        yield " / "[:width], palette.lit

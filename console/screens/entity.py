@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual import on
@@ -12,12 +13,13 @@ from textual.containers import Horizontal
 
 from console.actions import bindings
 from console.feed import Source
+from console.locator import Locator
 from console.screens.base import DeckScreen
 from console.screens.chrome import Header, Rule
 from console.screens.rows import RowList
-from console.screens.sources import EntityNews, EntitySource
 from console.screens.text_pane import Text, TextLine, TextPane, line, plain
 from console.screens.timeline import TaskList, state_of
+from console.sources.entity import EntityNews, EntitySource
 from console.theme import look
 from console.views import EntityDetail, TaskRow
 from console.widgets.text import short_seconds
@@ -25,7 +27,7 @@ from engine.status import Status
 
 
 class EntityScreen(DeckScreen):
-    """Entity `number` of a wave. Evidence of the chosen task below its tasks; beside it, or in its place where the screen is
+    """An entity of a wave. Evidence of the chosen task below its tasks; beside it, or in its place where the screen is
     narrow, its log or the script."""
 
     scope = "entity"
@@ -33,15 +35,14 @@ class EntityScreen(DeckScreen):
     AUTO_FOCUS = "TaskList"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("entity")]
 
-    def __init__(self, wave: str, locator: str, number: int, name: str) -> None:
-        super().__init__()
-        self._locator, self._name_shown = locator, name
-        self._source = EntitySource(wave, number)
+    def __init__(self, place: Locator) -> None:
+        super().__init__(place)
+        self._source = EntitySource(place.of, place.entity)
         self._news: EntityNews | None = None
         self._side = ""  # what the second pane shows because a person asked for it: log, script, or nothing
 
     def compose(self) -> ComposeResult:
-        yield Header(["waves", self._locator, self._name_shown])
+        yield Header(["waves", self.place.name or self.place.of, self.place.entity])
         yield TaskList(id="tasks", classes="panel")
         yield Rule(id="rule")
         with Horizontal(id="panes"):
@@ -58,11 +59,12 @@ class EntityScreen(DeckScreen):
         tasks = self.query_one(TaskList)
         tasks.update(body.detail.tasks, body.needs)
         if first:
-            tasks.cursor = _most_telling(body.detail)
+            self.place = replace(self.place, wave=body.detail.wave, name=body.detail.locator)
+            tasks.cursor = _most_telling(body.detail, self.place.task)
         self._attend()
         facts = [f"partition {body.detail.partition}"] if body.detail.partition not in ("", "-") else []
         facts += [f"on {body.detail.worker}"] if body.detail.worker else []
-        self.query_one(Header).tell(["waves", self._locator, body.detail.entity], facts)
+        self.query_one(Header).tell(["waves", body.detail.locator, body.detail.entity], facts)
         self._tell(top=first)
 
     @on(RowList.Moved)
@@ -111,8 +113,11 @@ class EntityScreen(DeckScreen):
         self.query_one(Rule).tell(task.task, f"evidence │ {shown}" if wide else self._side or "evidence")
 
 
-def _most_telling(detail: EntityDetail) -> int:
-    """The task that a person wants to see first: the first that failed, was blocked, or runs."""
+def _most_telling(detail: EntityDetail, wanted: str) -> int:
+    """The task that a person wants to see first: the one that was asked for, else the first that failed, was blocked, or runs."""
+    for number, task in enumerate(detail.tasks):
+        if task.task == wanted:
+            return number
     for status in (Status.FAILED, Status.BLOCKED, Status.RUNNING):
         for number, task in enumerate(detail.tasks):
             if task.status == status:

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from console.actions import by_home
+from console.actions import KeyMap, by_home
 from console.screens.chrome import Rule
 from console.screens.text_pane import Text, TextLine, TextPane, line
 from console.theme import LOOKS
@@ -34,9 +34,9 @@ class HelpScreen(ModalScreen[None]):
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", show=False)]
 
-    def __init__(self, read_only: bool) -> None:
+    def __init__(self, read_only: bool, keymap: KeyMap | None = None) -> None:
         super().__init__()
-        self._read_only = read_only
+        self._read_only, self._keymap = read_only, keymap
 
     def compose(self) -> ComposeResult:
         with Vertical(id="help"):
@@ -46,13 +46,13 @@ class HelpScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         self.query_one(Rule).tell("keys", "esc closes")
         pane = self.query_one(TextPane)
-        pane.put(help_lines(self._read_only), top=True)
+        pane.put(help_lines(self._read_only, self._keymap), top=True)
         pane.focus()
 
 
-def help_lines(read_only: bool) -> Iterator[TextLine]:
+def help_lines(read_only: bool, keymap: KeyMap | None = None) -> Iterator[TextLine]:
     """The help, line by line."""
-    for title, actions in by_home(read_only=read_only):
+    for title, actions in by_home(read_only=read_only, keymap=keymap):
         yield line(Text(title, "muted"))
         for action in actions:
             yield line(Text(f"  {action.shown:<9} ", "lit"), f"{action.words:<11} ", Text(action.help, "muted"))

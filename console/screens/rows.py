@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import ClassVar
 
 from rich.style import Style
@@ -16,6 +16,7 @@ from textual.strip import Strip
 
 from console.actions import bindings
 from console.theme import Palette
+from console.widgets.marks import Marks, lead
 from console.widgets.paint import line_width, palette_on, strip_of
 
 Piece = tuple[str, Style]
@@ -40,6 +41,10 @@ class RowList(ScrollView, can_focus=True):
     class Chosen(Message):
         """The person wants to see more of the row under the cursor."""
 
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.marks = Marks()
+
     @property
     def count(self) -> int:
         """How many rows there are."""
@@ -52,6 +57,14 @@ class RowList(ScrollView, can_focus=True):
     def row(self, number: int, palette: Palette, width: int) -> Iterator[Piece]:
         """A row, the cursor's mark included."""
         raise NotImplementedError
+
+    def key(self, number: int) -> Hashable:
+        """What a row is about, by which it is marked."""
+        return number
+
+    def lead(self, number: int) -> str:
+        """The two cells before a row."""
+        return lead(number == self.cursor, bool(self.marks) and self.key(number) in self.marks)
 
     def empty(self) -> str:
         """What to say when there is no row."""
@@ -89,6 +102,24 @@ class RowList(ScrollView, can_focus=True):
 
     def action_page(self, pages: int) -> None:
         self.action_move(pages * max(self.size.height - 2, 1))
+
+    def action_mark(self) -> None:
+        if self.count:
+            self.marks.toggle(self.key(self.cursor))
+            self.refresh()
+            self.action_move(1)
+            self.post_message(self.Moved())
+
+    def action_mark_range(self) -> None:
+        if self.count:
+            self.marks.to(self.cursor, [self.key(number) for number in range(self.count)])
+            self.refresh()
+            self.post_message(self.Moved())
+
+    def action_mark_none(self) -> None:
+        self.marks.clear()
+        self.refresh()
+        self.post_message(self.Moved())
 
     def action_choose(self) -> None:
         if self.count:

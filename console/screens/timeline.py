@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 
@@ -43,6 +43,9 @@ class TaskList(RowList):
         self._tasks, self._needs = tuple(tasks), needs
         self.changed()
 
+    def key(self, number: int) -> Hashable:
+        return self._tasks[number].task
+
     def empty(self) -> str:
         return "asking Redis …"
 
@@ -54,7 +57,7 @@ class TaskList(RowList):
         loud = state in (Status.FAILED, Status.BLOCKED)
         quiet = palette.muted if state in (Status.FINISHED, Cell.REUSED, Status.PENDING, Status.CANCELLED) else palette.text
         here = number == self.cursor
-        yield "▸ " if here else "  ", palette.lit
+        yield self.lead(number), palette.lit
         yield f"{look(state).glyph} ", palette.style(state)
         yield fit(task.task, self._name_width()) + " ", palette.lit if here else palette.text
         yield f"{look(state).word:<{WORD}}", palette.style(state) if loud else quiet

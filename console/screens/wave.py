@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on
@@ -12,11 +12,14 @@ from textual.binding import BindingType
 
 from console.actions import bindings
 from console.feed import Source
+from console.locator import Locator
+from console.moment import now
 from console.screens.base import DeckScreen
-from console.screens.chrome import FilterBar, Header, Line, Piece, Rule
-from console.screens.sources import NEEDS_WORDS, WaveNews, WaveSource, WaveStill
+from console.screens.chrome import Header, Line, Piece, Rule
+from console.screens.prompts import FilterBar
 from console.screens.wave_list import phase_look
 from console.screens.words import ago, duration, many, rate, unix
+from console.sources.wave import NEEDS_WORDS, WaveNews, WaveSource, WaveStill
 from console.theme import Palette, look
 from console.views import WaveRow
 from console.widgets.bar import progress
@@ -72,7 +75,7 @@ class Summary(Line):
     def _facts(self, row: WaveRow) -> list[str]:
         """The first is kept longest."""
         if row.phase == "queued":
-            return ["waits for a worker", f"queued {ago(time.time() - (unix(row.created) or time.time()))}"]
+            return ["waits for a worker", f"queued {ago(now() - (unix(row.created) or now()))}"]
         if row.phase == "running":
             left = f"ETA {short_seconds(row.eta)}" if row.eta is not None else "ETA –"
             return [left, f"{duration(row.seconds)} elapsed", rate(row.rate)]
@@ -80,26 +83,23 @@ class Summary(Line):
         return [
             *([row.cancelled] if row.cancelled else []),
             *took,
-            ago(time.time() - (unix(row.ended) or time.time())),
+            ago(now() - (unix(row.ended) or now())),
         ]
 
 
 class WaveScreen(DeckScreen):
-    """The flow as a graph, and below it the entities. `wave`: its name as `Waves.get` takes it; `locator`: how to call it
-    until it is known."""
+    """The flow as a graph, and below it the entities."""
 
     scope = "wave"
     CSS_PATH = "wave.tcss"
     AUTO_FOCUS = "EntityMatrix"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("wave")]
 
-    def __init__(self, wave: str, locator: str) -> None:
-        super().__init__()
-        self._wave, self._locator = wave, locator
-        self._source = WaveSource(wave)
+    def __init__(self, place: Locator) -> None:
+        super().__init__(place)
+        self._source = WaveSource(place.of)
         self._still: WaveStill | None = None
         self._news: WaveNews | None = None
-        self._query = ""
         self._sorted: tuple[str, bytes] | None = None
         self._sorted_at = 0.0
         self._whys: dict[int, tuple[bytes, str]] = {}
@@ -107,7 +107,7 @@ class WaveScreen(DeckScreen):
         self._asking = False
 
     def compose(self) -> ComposeResult:
-        yield Header(["waves", self._locator])
+        yield Header(["waves", self.place.name or self.place.of])
         yield Summary().set_class(True, "panel")
         yield FlowGraph(id="graph", classes="panel")
         yield Rule(id="rule")
@@ -140,7 +140,8 @@ class WaveScreen(DeckScreen):
         self.query_one(Header).tell(["waves", wave.locator], [f"by {wave.by}", many(body.workers, "worker"), size])
 
     def _open(self, news: WaveNews) -> None:
-        self._still = news.still
+        self._still, wave = news.still, news.still.wave
+        self.place = replace(self.place, wave=wave.id, name=wave.locator)
         self.query_one(FlowGraph).set_layout(news.still.layout)
         self.query_one(EntityMatrix).set_entities(news.still.entities, news.board)
         self._sort(now=True)
@@ -149,36 +150,28 @@ class WaveScreen(DeckScreen):
 
     def _sort(self, *, now: bool = False) -> None:
         """Filters and sorts, when the board or the query is another one since the last time."""
-        news = self._news
-        if news is None or self._sorted == (self._query, news.board) or (self.app.screen is not self and not now):
+        news, asked = self._news, self.place.filter
+        if news is None or self._sorted == (asked, news.board) or (self.app.screen is not self and not now):
             return
         rule, matrix, e = self.query_one(Rule), self.query_one(EntityMatrix), news.still.entities
         try:
-            query = parse(self._query)
+            query = parse(asked)
             order = select(news.board, e.n, e.tasks, e.names, query, partitions=e.partitions, sort="failures")
         except QueryError as error:
             rule.tell(str(error), bad=True)
             return
-        self._sorted = self._query, news.board
-        matrix._empty = "no entity matches; esc clears the filter" if self._query else "no entities"
+        self._sorted = asked, news.board
+        matrix._empty = "no entity matches; esc clears the filter" if asked else "no entities"
         if order != matrix.order:
             matrix.show(order, follow=matrix.cursor > 0)
-        shown = f"{len(order):,} of {e.n:,} entities · {self._query}" if self._query else many(e.n, "entity", "entities")
+        shown = f"{len(order):,} of {e.n:,} entities · {asked}" if asked else many(e.n, "entity", "entities")
         rule.tell(shown, "failures first")
 
-    @on(FilterBar.Changed)
-    def _filter(self, event: FilterBar.Changed) -> None:
-        self._query = event.text
+    def filtered(self, text: str) -> None:  # noqa: ARG002
         self._sort(now=True)
 
-    @on(FilterBar.Left)
-    def _leave_filter(self, event: FilterBar.Left) -> None:
-        bar = self.query_one(FilterBar)
-        bar.put(bar.text if event.keep else "")
-        self.query_one(EntityMatrix).focus()
-
     def _set_query(self, text: str) -> None:
-        self.query_one(FilterBar).put("" if text == self._query else text)
+        self.set_filter("" if text == self.place.filter else text)
 
     @on(FlowGraph.NodeSelected)
     def _mark(self, event: FlowGraph.NodeSelected) -> None:
@@ -217,14 +210,9 @@ class WaveScreen(DeckScreen):
 
     @on(EntityMatrix.EntityChosen)
     def _open_entity(self, event: EntityMatrix.EntityChosen) -> None:
-        from console.screens.entity import EntityScreen
-
         assert self._still is not None  # noqa: S101
         wave, names = self._still.wave, self._still.entities.names
-        self.app.push_screen(EntityScreen(wave.id, wave.locator, event.index, names[event.index]))
-
-    def action_filter(self) -> None:
-        self.query_one(FilterBar).open()
+        self.deck.go(Locator("entity", wave=wave.id, name=wave.locator, entity=names[event.index]))
 
     def action_failures(self) -> None:
         self._set_query(FAILURES)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.style import Style
 
+from console import moment
 from console.screens.rows import Piece, RowList
 from console.screens.words import age, rate, unix
 from console.theme import Palette, look
@@ -173,6 +173,9 @@ class WaveList(RowList):
         self._shape = shape(max(self.size.width - 1, 0), self._rows)
         super().changed()
 
+    def key(self, number: int) -> Hashable:
+        return self._rows[number].id
+
     def empty(self) -> str:
         return self._empty
 
@@ -186,11 +189,11 @@ class WaveList(RowList):
             yield f"  {fit('BY', s.by)}", palette.muted
 
     def row(self, number: int, palette: Palette, width: int) -> Iterator[Piece]:  # noqa: ARG002
-        row, s, now = self._rows[number], self._shape, time.time()
+        row, s, now = self._rows[number], self._shape, moment.now()
         here = number == self.cursor
         status, label = phase_look(row)
         quiet = row.phase in ("finished", "cancelled")
-        yield "▸ " if here else "  ", palette.lit
+        yield self.lead(number), palette.lit
         yield f"{look(status).glyph} ", palette.style(status)
         yield fit(row.flow, s.flow) + " ", palette.lit if here else palette.text
         yield fit(row.version, s.version) + " ", palette.muted if quiet else palette.text

@@ -11,13 +11,15 @@ from textual.binding import BindingType
 
 from console.actions import bindings
 from console.feed import Late, Place, Source
+from console.locator import Locator
 from console.screens.base import DeckScreen
-from console.screens.chrome import FilterBar, Header
+from console.screens.chrome import Header
+from console.screens.prompts import FilterBar
 from console.screens.wave_list import WaveList, matches
 from console.screens.words import many
 
 if TYPE_CHECKING:
-    from console.screens.sources import WavesNews
+    from console.sources.waves import WavesNews
 
 
 class WavesScreen(DeckScreen):
@@ -28,10 +30,9 @@ class WavesScreen(DeckScreen):
     AUTO_FOCUS = "WaveList"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("waves")]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, place: Locator) -> None:
+        super().__init__(place)
         self._news: WavesNews | None = None
-        self._query = ""
 
     def compose(self) -> ComposeResult:
         yield Header(["wavedeck"])
@@ -64,10 +65,10 @@ class WavesScreen(DeckScreen):
     def _list(self) -> None:
         rows = self._news.rows if self._news is not None else ()
         try:
-            found = [row for row in rows if matches(row, self._query)]
+            found = [row for row in rows if matches(row, self.place.filter)]
         except re.error:
             return  # half a regular expression: what was found before stays
-        none = "no wave matches; esc clears the filter" if self._query else self._no_waves()
+        none = "no wave matches; esc clears the filter" if self.place.filter else self._no_waves()
         self.query_one(WaveList).update(found, none)
 
     def _no_waves(self) -> str:
@@ -78,21 +79,15 @@ class WavesScreen(DeckScreen):
     @on(WaveList.Chosen)
     def _open(self) -> None:
         if row := self.query_one(WaveList).chosen:
-            self.deck.open_wave(row.id, f"{row.flow}@{row.version} {row.date}")
+            self.deck.go(Locator("wave", wave=row.id, name=f"{row.flow}@{row.version} {row.date}"))
 
-    @on(FilterBar.Changed)
-    def _filter(self, event: FilterBar.Changed) -> None:
-        self._query = event.text
+    def filtered(self, text: str) -> None:  # noqa: ARG002
         self._list()
 
-    @on(FilterBar.Left)
-    def _leave_filter(self, event: FilterBar.Left) -> None:
-        bar = self.query_one(FilterBar)
-        bar.put(bar.text if event.keep else "")
-        self.query_one(WaveList).focus()
-
-    def action_filter(self) -> None:
-        self.query_one(FilterBar).open()
+    def known(self) -> list[str]:
+        """The waves as people call them, the newest first, for the command line."""
+        rows = self._news.rows if self._news is not None else ()
+        return list(dict.fromkeys(f"{row.flow}@{row.version} {row.date}" for row in rows))
 
     def action_trigger(self) -> None:
         from console.dialogs.trigger import TriggerDialog
@@ -108,6 +103,6 @@ class WavesScreen(DeckScreen):
 
 
 def _source() -> Source:
-    from console.screens.sources import WavesSource  # redis-py and what stands on it cost as much as all of Textual
+    from console.sources.waves import WavesSource  # redis-py and what stands on it cost as much as all of Textual
 
     return WavesSource()

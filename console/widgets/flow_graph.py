@@ -16,6 +16,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from console.actions import bindings
 from console.theme import Palette, look
 from console.widgets.bar import headline, segments
 from console.widgets.graph_columns import Columns, columns
@@ -64,10 +65,7 @@ class FlowGraph(ScrollView, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Task above", show=False),
-        Binding("down,j", "move(1)", "Task below", show=False),
-        Binding("home,g", "move(-1000000)", "First task", show=False),
-        Binding("end,G", "move(1000000)", "Last task", show=False),
+        *bindings("rail"),
         Binding("left", "slide(-1)", "Rail left", show=False),
         Binding("right", "slide(1)", "Rail right", show=False),
         Binding("enter", "open", "Open task", show=False),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -19,14 +20,15 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from console.actions import bindings
 from console.theme import Palette, look
+from console.widgets.marks import Marks, lead
 from console.widgets.paint import line_width, palette_on, strip_of
 from console.widgets.text import fit, short_names
 
 PITCH = 4  # cells of a task: three letters of header, one between
 NAME_LEAST, NAME_MOST = 12, 32
 PARTITION_LEAST, PARTITION_MOST = len("PARTITION"), 12
-EVERYTHING = 1_000_000_000
 _DRAWN = tuple(f" {look(byte).glyph}  " for byte in range(256))
 
 
@@ -82,12 +84,7 @@ class EntityMatrix(ScrollView, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Row above", show=False),
-        Binding("down,j", "move(1)", "Row below", show=False),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False),
-        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False),
-        Binding("home,g", f"move(-{EVERYTHING})", "First row", show=False),
-        Binding("end,G", f"move({EVERYTHING})", "Last row", show=False),
+        *bindings("grid"),
         Binding("left", "slide(-1)", "Tasks left", show=False),
         Binding("right", "slide(1)", "Tasks right", show=False),
         Binding("enter", "choose", "Open entity", show=False),
@@ -101,6 +98,9 @@ class EntityMatrix(ScrollView, can_focus=True):
         """The person wants to see this entity."""
 
         index: int
+
+    class Marked(Message):
+        """Other entities are marked."""
 
     def __init__(
         self,
@@ -120,6 +120,8 @@ class EntityMatrix(ScrollView, can_focus=True):
         self._order: Sequence[int] = array("I")
         self._frame = Frame(NAME_LEAST, 0, 0, 0)
         self._marked: str | None = None
+        self._dim: frozenset[int] = frozenset()
+        self.marks = Marks()
 
     @property
     def order(self) -> Sequence[int]:
@@ -165,9 +167,9 @@ class EntityMatrix(ScrollView, can_focus=True):
         self.cursor = min(self.cursor, max(len(order) - 1, 0)) if row is None else row
         self._scroll_to_cursor()
 
-    def mark(self, task: str | None) -> None:
-        """Emphasises the header of a task, such as the one selected in the graph."""
-        self._marked = task
+    def mark(self, task: str | None, dim: frozenset[int] = frozenset()) -> None:
+        """Emphasises the header of a task, such as the one selected in the graph, and dims the columns of the tasks `dim`."""
+        self._marked, self._dim = task, dim
         self.refresh()
 
     def on_resize(self, _event: events.Resize) -> None:
@@ -195,6 +197,24 @@ class EntityMatrix(ScrollView, can_focus=True):
 
     def action_page(self, pages: int) -> None:
         self.action_move(pages * max(self._rows_visible - 1, 1))
+
+    def action_mark(self) -> None:
+        if self.entity is not None:
+            self.marks.toggle(self.entity)
+            self.refresh_line(self.cursor + 1)
+            self.post_message(self.Marked())
+            self.action_move(1)
+
+    def action_mark_range(self) -> None:
+        if self._order:
+            self.marks.to(self.cursor, list(self._order))
+            self.refresh()
+            self.post_message(self.Marked())
+
+    def action_mark_none(self) -> None:
+        self.marks.clear()
+        self.refresh()
+        self.post_message(self.Marked())
 
     def action_slide(self, tasks: int) -> None:
         self._frame = replace(self._frame, first=self._frame.first + tasks)
@@ -251,7 +271,7 @@ class EntityMatrix(ScrollView, can_focus=True):
         if shape.partition:
             yield fit("PARTITION", shape.partition) + " ", palette.muted
         for task in range(shape.first, shape.last):
-            style = palette.lit if tasks[task] == self._marked else palette.muted
+            style = palette.lit if tasks[task] == self._marked else palette.faint if task in self._dim else palette.muted
             hidden = (task == shape.first > 0 and "‹") or (task == shape.last - 1 < len(tasks) - 1 and "›") or " "
             yield self._headers[task].ljust(PITCH - 1) + hidden, style
         if self._why is not None:
@@ -260,13 +280,13 @@ class EntityMatrix(ScrollView, can_focus=True):
     def _line(self, entity: int, here: bool, palette: Palette, width: int) -> Strip:
         shape = self._frame
         name = fit(self._entities.names[entity], shape.name)
-        segments = [Segment(("▸ " if here else "  ") + name + " ", palette.lit if here else palette.text)]
+        segments = [Segment(lead(here, entity in self.marks) + name + " ", palette.lit if here else palette.text)]
         used = shape.name + 3
         if shape.partition:
             segments.append(Segment(fit(self._entities.partitions[entity], shape.partition) + " ", palette.muted))
             used += shape.partition + 1
         row = self._board[entity :: self._entities.n][shape.first : shape.last]
-        segments += _glyphs(palette, row)
+        segments += _glyphs(palette, row, frozenset(task - shape.first for task in self._dim) if self._dim else frozenset())
         used += len(row) * PITCH
         if used < width:
             why = self._why(entity) if self._why is not None else ""
@@ -288,7 +308,8 @@ def _usual_length(texts: Sequence[str]) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _glyphs(palette: Palette, row: bytes) -> tuple[Segment, ...]:
+def _glyphs(palette: Palette, row: bytes, dim: frozenset[int]) -> tuple[Segment, ...]:
     """The cells of a row, neighbours of one style in one segment. Few different rows make up a wave, so they are kept."""
-    runs = groupby(row, palette.style)
-    return tuple(Segment("".join(map(_DRAWN.__getitem__, cells)), style) for style, cells in runs)
+    styles = [palette.faint if task in dim else palette.style(cell) for task, cell in enumerate(row)]
+    runs = groupby(zip(styles, row, strict=True), itemgetter(0))
+    return tuple(Segment("".join(_DRAWN[cell] for _, cell in cells), style) for style, cells in runs)

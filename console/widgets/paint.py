@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from console.theme import Palette, on, palette_of
+from console.theme import ASCII, Palette, on, palette_of
 
 
 def palette_on(widget: Widget, under_cursor: bool = False) -> Palette:
@@ -26,6 +26,6 @@ def line_width(widget: Widget) -> int:
 
 def strip_of(pieces: Iterable[tuple[str, Style]], width: int, rest: Style) -> Strip:
     """One line of exactly `width` cells; what is missing is filled in the style `rest`. The texts must be clean."""
-    segments = [Segment(text, style) for text, style in pieces if text]
+    segments = [Segment(text.translate(ASCII) if ASCII else text, style) for text, style in pieces if text]
     strip = Strip(segments, sum(cell_len(segment.text) for segment in segments))
     return strip.crop_extend(0, width, rest)

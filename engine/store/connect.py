@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -27,7 +27,7 @@ class RedisAwayError(WavedeckError):
     """Redis cannot be reached, or refuses us; the text says where and why."""
 
 
-def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3) -> Client:
+def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3, read_only: bool = False) -> Client:
     """A client of the server at `url` (redis://, rediss://, unix://). Connects when it is first used.
 
     Parameters:
@@ -49,6 +49,15 @@ def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3) -> Client
         )
     except ValueError as e:
         raise RedisAwayError(f"{_safe(url)!r} is no Redis URL: {e}") from None
+
+
+def can_write(redis: Client) -> bool:
+    """Whether this user may change anything of Wavedeck's on this server; asking changes nothing."""
+    try:
+        redis.unlink("wd:acts:probe")
+    except (NoPermissionError, ReadOnlyError):
+        return False
+    return True
 
 
 def check(redis: Client, url: str) -> None:

@@ -2,7 +2,8 @@ from collections import Counter
 
 import pytest
 
-from console.actions import ACTIONS, SCREENS, available, bindings, by_home, forbidden
+from console.actions import available, bindings, by_home, forbidden
+from console.keys import ACTIONS, SCREENS
 from console.app import WavedeckApp
 from console.screens.entity import EntityScreen
 from console.screens.help import help_lines
@@ -19,6 +20,8 @@ HOMES = {
     "entity": EntityScreen,
     "everywhere": WavedeckApp,
     "list": RowList,
+    "grid": EntityMatrix,
+    "rail": FlowGraph,
     "pane": TextPane,
 }
 

@@ -7,8 +7,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from console.app import WavedeckApp
-from console.screens.chrome import FilterBar, Header, Rule
+from console.screens.chrome import Header, Rule
 from console.screens.entity import EntityScreen
+from console.screens.prompts import FilterBar
 from console.screens.wave import WaveScreen
 from console.screens.wave_list import WaveList
 from console.screens.waves import WavesScreen

@@ -1,18 +1,18 @@
-"""What each screen's feed reads from Redis, and the frozen news it makes of that. Runs in the feed's thread."""
+"""What the screen of a wave reads, and the frozen news it makes of that. Runs in the feed's thread."""
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from console import browse, views
+from console.sources.rate import Rate
 from console.widgets.matrix import Entities
 from console.widgets.rail import RailLayout, layout
 from engine.keys import decode_entity
-from engine.status import ENDED, STATUS_OF, Cell, Status
+from engine.status import Cell
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
@@ -21,68 +21,9 @@ if TYPE_CHECKING:
     from engine.store.connect import Client
 
 LIVE, IDLE = 0.1, 1.0
-WAVES_LIVE, WAVES_IDLE = 0.5, 1.0
-MOST_WAVES = 100
 DURATIONS_EVERY = 2.0
 DURATIONS_SHARE = 20  # what reading the durations may cost: one part in so many of the time
-RATE_OVER = 10.0
 NEEDS_WORDS = frozenset({Cell.FAILED, Cell.BLOCKED, Cell.CANCELLED, Cell.FALLBACK})
-
-
-@dataclass(frozen=True)
-class WavesNews:
-    """The newest waves, newest first, and the workers alive: in all, and by version."""
-
-    rows: tuple[views.WaveRow, ...]
-    workers: int
-    by_version: Mapping[str, int]
-
-
-class WavesSource:
-    """All waves."""
-
-    def __init__(self) -> None:
-        self._last: WavesNews | None = None
-        self._counted = 0.0
-        self._by_version: dict[str, int] = {}
-        self._rates: dict[str, Rate] = {}
-
-    def read(self, redis: Client) -> tuple[WavesNews | None, float]:
-        """The list, and half a second; a second when nothing runs."""
-        if time.monotonic() - self._counted > 2:
-            self._by_version = {}
-            for worker in browse.workers(redis):
-                self._by_version[worker.version] = self._by_version.get(worker.version, 0) + 1
-            self._counted = time.monotonic()
-        rows = tuple(self._rated(row) for row in views.waves(redis, limit=MOST_WAVES))
-        self._rates = {row.id: self._rates[row.id] for row in rows if row.id in self._rates}
-        news = WavesNews(rows, sum(self._by_version.values()), dict(self._by_version))
-        changed, self._last = news != self._last, news
-        live = any(row.phase == "running" for row in rows)
-        return news if changed else None, WAVES_LIVE if live else WAVES_IDLE
-
-    def _rated(self, row: views.WaveRow) -> views.WaveRow:
-        return self._rates.setdefault(row.id, Rate()).of(row) if row.phase == "running" else row
-
-
-class Rate:
-    """Cells ended a second over the last seconds, which says more about what is left than the mean since the start."""
-
-    def __init__(self) -> None:
-        self._seen: deque[tuple[float, int]] = deque()
-
-    def of(self, row: views.WaveRow) -> views.WaveRow:
-        """`row` with the rate of late, and the time left at that rate."""
-        still = row.counts[Status.PENDING] + row.counts[Status.RUNNING]
-        now = time.monotonic()
-        self._seen.append((now, still))
-        while now - self._seen[0][0] > RATE_OVER:
-            self._seen.popleft()
-        passed = now - self._seen[0][0]
-        if passed < 2:
-            return row
-        rate = max(0.0, (self._seen[0][1] - still) / passed)
-        return replace(row, rate=rate, eta=still / rate if rate else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -218,47 +159,3 @@ def input_age(told: Mapping[str, Any]) -> str:
         if age
         else told["name"]
     )
-
-
-@dataclass(frozen=True)
-class EntityNews:
-    """An entity at one moment, with the log of one of its tasks."""
-
-    detail: views.EntityDetail
-    needs: Mapping[str, tuple[str, ...]]
-    log_of: str
-    log: str
-    script: str
-    ended: bool
-
-
-class EntitySource:
-    """One entity of a wave. `task`: whose log the screen shows; it may be set from any thread."""
-
-    def __init__(self, wave: str, number: int) -> None:
-        self.task = ""
-        self._name, self._number = wave, number
-        self._wave: Wave | None = None
-        self._needs: dict[str, tuple[str, ...]] = {}
-        self._script = ""
-        self._last: EntityNews | None = None
-
-    def read(self, redis: Client) -> tuple[EntityNews | None, float]:
-        """The entity, and half a second; more when all its tasks have ended."""
-        store = Waves(redis)
-        wave = self._wave = self._wave or store.get(self._name)
-        if not self._script:
-            self._prepare(store, wave)
-        store.progress(wave)  # says when the wave is gone
-        detail = views.entity_by_number(redis, wave, self._number, logs=False)
-        task = self.task if self.task in wave.tasks else ""
-        log = store.log(wave, wave.tasks.index(task), self._number) if task else ""
-        ends = {STATUS_OF[cell] for cell in ENDED}
-        ended = all(row.status in ends for row in detail.tasks)
-        news = EntityNews(detail, self._needs, task, log, self._script, ended)
-        changed, self._last = news != self._last, news
-        return news if changed else None, 3.0 if ended else 0.5
-
-    def _prepare(self, store: Waves, wave: Wave) -> None:
-        self._needs = {t.name: tuple(i.name for i in t.edges) for t in store.plan(wave).tasks}
-        self._script = views.script_by_number(store, wave, self._number)

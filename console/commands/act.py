@@ -1,0 +1,119 @@
+"""Commands that change something: start a wave, cancel one."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from console.commands.common import DEFAULT_VERSION, json_option, open_redis, show
+
+if TYPE_CHECKING:
+    from engine.store.connect import Client
+
+
+@contextlib.contextmanager
+def _progress() -> Iterator[Callable[[int], None]]:
+    """Says on a terminal how many entities are queued, when that takes longer than a second."""
+    began, said = time.monotonic(), False
+
+    def tell(done: int) -> None:
+        nonlocal said
+        if sys.stderr.isatty() and time.monotonic() - began > 1:
+            click.echo(f"\r{done:,} entities queued", nl=False, err=True)
+            said = True
+
+    yield tell
+    if said:
+        click.echo("\r\033[K", nl=False, err=True)
+
+
+def _launch_options(command: Callable[..., None]) -> Callable[..., None]:
+    options = [
+        click.argument("flow"),
+        click.option(
+            "--version", default=DEFAULT_VERSION, envvar="WAVEDECK_VERSION", show_default=True, help="The code to run."
+        ),
+        click.option("--date", default=None, help="The hour or day it is about, UTC; default: now."),
+        click.option("--state", default=None, help="The state to run over; default: the flow's."),
+        click.option("--config", multiple=True, metavar="K=V", help="Override config: key=value or task.key=value."),
+        json_option,
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _launched(redis: "Client", launched: Any, as_json: bool) -> None:
+    from console import present, views
+    from console.widgets.text import clean
+
+    w, memory = launched.wave, views.bytes_a_cell(redis, launched.wave)
+    if as_json:
+        present.as_json({**views.launched(w, new=launched.created), "bytes_a_cell": memory})
+        return
+    word = f"queued in {launched.seconds:.2f} s, {memory} bytes a cell" if launched.created else "there already"
+    click.echo(f"{w.id}  {clean(w.locator)}  {w.n:,} entities × {len(w.tasks)} tasks, {word}")
+
+
+@click.command()
+@_launch_options
+@click.option("--base", default="", help="Read from this version what the other has not.")
+@click.option("--partition", multiple=True, help="Only this partition of the state; may be repeated.")
+@click.option("--entity", multiple=True, help="Only this entity, in the state or not; may be repeated.")
+def trigger(
+    flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], as_json: bool,
+    base: str, partition: tuple[str, ...], entity: tuple[str, ...],
+) -> None:  # fmt: skip
+    """Starts a wave by hand."""
+    from console.start import parse_config, start_wave
+
+    with open_redis() as (redis, _), _progress() as tell:
+        launched = start_wave(
+            redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
+            config=parse_config(config), on_progress=tell,
+        )  # fmt: skip
+        _launched(redis, launched, as_json)
+
+
+@click.command()
+@_launch_options
+def init(flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], as_json: bool) -> None:
+    """What the scheduler runs: starts the wave of a date, once, however often it is called."""
+    from console.start import choose_plan, parse_config, start_wave, this_date
+
+    with open_redis() as (redis, _), _progress() as tell:
+        about = date or str(this_date(choose_plan(redis, version, flow)[0]))
+        launched = start_wave(
+            redis, flow, version=version, date=about, state=state, config=parse_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
+            by="schedule", on_progress=tell,
+        )  # fmt: skip
+        _launched(redis, launched, as_json)
+
+
+@click.command()
+@click.argument("wave")
+@json_option
+def cancel(wave: str, as_json: bool) -> None:
+    """Ends a wave: nothing of it starts any more."""
+    from console.by import whoami
+    from engine.cancel import cancel as cancel_wave
+    from engine.store.waves import Waves
+
+    with open_redis() as (redis, _):
+        w = Waves(redis).get(wave)
+        done = cancel_wave(redis, w, by=whoami())
+    show(
+        {"id": w.id, "cancelled_cells": done.cells, "held_entities": done.held},
+        as_json,
+        lambda _: click.echo(f"{w.id} cancelled: {done.cells:,} cells at once, {done.held:,} entities still with workers"),
+    )
+
+
+COMMANDS: tuple[click.Command, ...] = (
+    trigger,
+    init,
+    cancel,
+)

@@ -1,0 +1,70 @@
+"""What the commands have in common: a Redis, and printing for a person or a program."""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.keys import check_version
+
+if TYPE_CHECKING:
+    from console.settings import Settings
+    from engine.store.connect import Client
+
+DEFAULT_VERSION = "main"
+
+
+@contextlib.contextmanager
+def open_redis(*, start: bool = False) -> "Iterator[tuple[Client, str]]":
+    """A client of the Redis that runs (or, with `start`, of one that is started), and its URL."""
+    from engine.fleet.embedded import redis_server
+    from engine.store.connect import check, connect
+
+    with redis_server(start=start) as server:
+        client = connect(server.url)
+        check(client, server.url)
+        try:
+            yield client, server.url
+        finally:
+            client.close()
+
+
+def prepare(*, slow_link: bool = False) -> "Settings":
+    """A person's settings, and what of them must be in the environment before Textual and the console are imported."""
+    from dataclasses import replace
+
+    from console.settings import load
+
+    settings = load()
+    settings = replace(settings, slow_link=slow_link or settings.slow_link)
+    os.environ.setdefault("WAVEDECK_GLYPHS", settings.glyphs)
+    calm = {"TEXTUAL_FPS": "10", "TEXTUAL_ANIMATIONS": "none", "TEXTUAL_SMOOTH_SCROLL": "0"}
+    for name, value in calm.items() if settings.slow_link else [("TEXTUAL_FPS", "120")]:
+        os.environ.setdefault(name, value)
+    return settings
+
+
+def end_with_terminal() -> None:
+    """SIGTERM and SIGHUP end this command in order, so that what it started ends with it, even where they came in ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
+
+
+def show(value: Any, as_json: bool, printer: Callable[[Any], None]) -> None:
+    """Prints a view for a person or a program."""
+    from console import present
+
+    (present.as_json if as_json else printer)(value)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+version_option = click.option(
+    "--version",
+    default=None,
+    callback=lambda _context, _option, value: value if value is None else check_version(value),
+    help="Only this version.",
+)

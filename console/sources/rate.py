@@ -1,0 +1,32 @@
+"""How fast a wave is of late."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import replace
+
+from console import views
+from engine.status import Status
+
+RATE_OVER = 10.0
+
+
+class Rate:
+    """Cells ended a second over the last seconds, which says more about what is left than the mean since the start."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def of(self, row: views.WaveRow) -> views.WaveRow:
+        """`row` with the rate of late, and the time left at that rate."""
+        still = row.counts[Status.PENDING] + row.counts[Status.RUNNING]
+        now = time.monotonic()
+        self._seen.append((now, still))
+        while now - self._seen[0][0] > RATE_OVER:
+            self._seen.popleft()
+        passed = now - self._seen[0][0]
+        if passed < 2:
+            return row
+        rate = max(0.0, (self._seen[0][1] - still) / passed)
+        return replace(row, rate=rate, eta=still / rate if rate else None)
