@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import App, SystemCommand
@@ -40,7 +41,7 @@ class WavedeckApp(App[None]):
     """
 
     TITLE = "wavedeck"
-    CSS_PATH = "screens/base.tcss"
+    CSS_PATH = Path(__file__).parent / "screens/base.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("everywhere")]
 
     def __init__(

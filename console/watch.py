@@ -56,7 +56,7 @@ class Watching:
         progress = store.progress(wave)
         row = views.wave_row(progress)
         failed = row.counts[Status.FAILED]
-        tenfold = f", {10 ** (len(str(failed)) - 1):,} or more failed" if failed else ""
+        tenfold = f", {10 ** (len(str(failed)) - 1):,}+ failed" if failed else ""
         if row.phase != "running":
             return f"{row.phase}{f', {failed:,} failed' if failed else ''}"
         seen, since = self._moved.get(place, (None, 0.0))

@@ -3,8 +3,8 @@ from collections import Counter
 import pytest
 
 from console.actions import available, bindings, by_home, forbidden
-from console.keys import ACTIONS, SCREENS
 from console.app import WavedeckApp
+from console.keys import ACTIONS, SCREENS
 from console.screens.entity import EntityScreen
 from console.screens.help import help_lines
 from console.screens.rows import RowList

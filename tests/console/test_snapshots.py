@@ -1,0 +1,51 @@
+"""Every screen at three sizes in four themes, as text: what is drawn, and in which style each cell is. A clock that stands still.
+
+`pytest tests/console/test_snapshots.py --snapshot-update` takes them anew; look at the difference before you commit it.
+"""
+
+import pytest
+from played import PlayedApp, drawn, failing, stop_clock, styles
+from redis import Redis
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+THEMES = ("wavedeck-dark", "wavedeck-light", "wavedeck-contrast", "ansi-dark")
+SIZES = ((80, 24), (120, 36), (200, 50))
+PLACES = {
+    "waves": "waves",
+    "wave": "wave last",
+    "failures": "failures last",
+    "changes": "changes last",
+    "entity": "entity last shop-03 weather",
+    "pipes": "pipes main/score 2013-07-01T14 shop-00",
+    "state": "state shops",
+    "workers": "workers",
+    "acts": "acts",
+}
+
+
+class Text(SingleFileSnapshotExtension):
+    """A text file a snapshot."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "txt"
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("view", PLACES)
+async def test_screen(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion, view: str, size: tuple[int, int]
+) -> None:
+    clock = stop_clock(monkeypatch)
+    failing(redis)
+    app = PlayedApp(redis, clock, locator=PLACES[view])
+    async with app.run_test(size=size) as pilot:
+        await app.play(pilot)
+        parts = ["\n".join(line.rstrip() for line in drawn(app))]
+        for theme in THEMES:
+            app.theme = theme
+            await pilot.pause()
+            await app.play(pilot, 1)
+            assert "\n".join(line.rstrip() for line in drawn(app)) == parts[0], f"{theme} draws other words"
+            parts.append(f"── {theme}\n{styles(app)}")
+    assert "\n\n".join(parts) + "\n" == snapshot(extension_class=Text)
