@@ -6,7 +6,7 @@ slot's main thread. Numbers here are the machine's; nothing of this leaves it.
 
 import mmap
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -112,10 +112,10 @@ class Board:
         """Idle or busy, and how much was done."""
         struct.pack_into("<dQ", self._page, 0, busy_since, served)
 
-    def clear(self, lanes: Iterable[int] = range(LANES)) -> None:
+    def clear(self) -> None:
         """As new."""
-        for lane in lanes:
+        for lane in range(LANES):
             self.leave(lane)
             self.group(lane, 0)
         self.hold([])
-        self.mark(0.0, self.served)
+        self.mark(0.0, 0)

@@ -30,6 +30,7 @@ from engine.store.wave import Wave
 from engine.store.waves import Waves, ring
 from engine.store.workers import SlotState, Worker, Workers
 from worker.failure import reason
+from worker.guardian import Guardian
 from worker.output import Output
 from worker.shared import Board, HeldBatch, RunningCell
 from worker.slot import Settings, Slot
@@ -38,6 +39,8 @@ from worker.task import ending
 log = logging.getLogger("wavedeck.worker")
 TICK = 0.05
 BEAT = 2.0
+COMMANDS_GRACE = 0.5
+"""Seconds between SIGTERM and SIGKILL for the commands of a slot that is killed."""
 _PDEATHSIG = 1
 NOBODY = (-1, 0.0)
 """A lane that is none: the slot was killed over no cell of its own."""
@@ -53,6 +56,8 @@ class Child:
     born: float
     killed: dict[tuple[int, float], str] = field(default_factory=dict)
     """Why we killed it, by lane and since when that had run its cell; empty when it ended by itself."""
+    end_at: float = 0.0
+    """When it is killed, while its commands have heard that they are to end."""
 
 
 @dataclass(slots=True)
@@ -72,6 +77,8 @@ class Watcher:
         self.redis = connect(settings.url, timeout=5, retries=1)
         self.waves = Waves(self.redis)
         self._children: dict[int, Child] = {}
+        self._boards = [Board() for _ in range(settings.slots)]
+        self._guardian: Guardian | None = None
         self._burials: list[Burial] = []
         self._stop_at = 0.0
         self._signals = 0
@@ -88,6 +95,7 @@ class Watcher:
         for flow in self.flows.values():
             for warm in flow.warmers:
                 warm()
+        self._guardian = Guardian(self._boards)
         for _ in range(0 if self._signals else self.settings.slots):
             self._spawn()
         log.info("worker %s serves %s with %d slots", self.settings.name, self.settings.version, self.settings.slots)
@@ -98,6 +106,7 @@ class Watcher:
             self._reap(now)
             self._limits(now)
             self._stopping(now)
+            self._execute(now)
             for act, every in beats.items():
                 if now >= due[act]:
                     due[act] = now + every
@@ -108,6 +117,7 @@ class Watcher:
                 break
             time.sleep(TICK)
         self._try(lambda: Workers(self.redis).leave(self._worker()))
+        self._guardian.close()
         return 0
 
     def _on_signal(self, *_: Any) -> None:
@@ -130,7 +140,7 @@ class Watcher:
     # slots
 
     def _spawn(self) -> None:
-        board, output = Board(), Output()
+        board, output = self._free_board(), Output()
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -141,11 +151,19 @@ class Watcher:
             try:
                 told = _listen(masked)
                 _die_with(parent)
+                if self._guardian is not None:
+                    self._guardian.leave()
                 status = _serve(self.settings, self.flows, board, output, told)
             finally:
                 os._exit(status)
         signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         self._children[pid] = Child(pid, board, output, time.monotonic())
+
+    def _free_board(self) -> Board:
+        used = [child.board for child in self._children.values()]
+        board = next(board for board in self._boards if board not in used)
+        board.clear()
+        return board
 
     def _reap(self, now: float) -> None:
         for pid in list(self._children):
@@ -240,10 +258,23 @@ class Watcher:
                     self._kill(child)
 
     def _kill(self, child: Child) -> None:
-        for group in child.board.groups():
-            _kill_group(group)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child.pid, signal.SIGKILL)
+        """Tells its commands to end, and ends it, with what is left of them, a little later. Until then it stands still: it would
+        take their end for a failure of theirs."""
+        groups = child.board.groups()
+        if groups:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child.pid, signal.SIGSTOP)
+        for group in groups:
+            _kill_group(group, signal.SIGTERM)
+        child.end_at = time.monotonic() + (COMMANDS_GRACE if groups else 0.0)
+
+    def _execute(self, now: float) -> None:
+        for child in self._children.values():
+            if child.end_at and now >= child.end_at:
+                for group in child.board.groups():
+                    _kill_group(group)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGKILL)
 
     def _stopping(self, now: float) -> None:
         if self._signals and not self._stop_at:
@@ -325,9 +356,9 @@ def _die_with(parent: int) -> None:
             os._exit(1)
 
 
-def _kill_group(group: int) -> None:
+def _kill_group(group: int, how: signal.Signals = signal.SIGKILL) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(group, how)
 
 
 def _memory(pid: int) -> int:

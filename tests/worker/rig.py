@@ -92,9 +92,9 @@ class Rig:
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("worker-*.log")))
 
     def slots_of(self, process: "subprocess.Popen[str]") -> list[int]:
-        """The processes of a worker's slots."""
+        """The processes of a worker's slots; its first child is the guardian."""
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        return [int(pid) for pid in children]
+        return [int(pid) for pid in children[1:]]
 
     def close(self) -> None:
         """Ends every worker that is still there, with all of its processes."""
@@ -103,17 +103,23 @@ class Rig:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait(20)
-            eventually(lambda pid=process.pid: not self._in_session(pid), 20, what="the worker's processes are gone")  # type: ignore[misc]
+            eventually(lambda pid=process.pid: not self._kill_session(pid), 20, what="the worker's processes are gone")  # type: ignore[misc]
 
-    def _in_session(self, session: int) -> list[int]:
+    def _kill_session(self, session: int) -> list[int]:
+        alive = self.in_session(session)
+        for pid in alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return alive
+
+    def in_session(self, session: int) -> list[int]:
+        """The processes of a session that are alive."""
         alive = []
         for path in Path("/proc").glob("[0-9]*/stat"):
             with contextlib.suppress(OSError, IndexError):
                 fields = path.read_text().rpartition(")")[2].split()
                 pid = int(path.parent.name)
                 if int(fields[3]) == session and is_running(pid):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
                     alive.append(pid)
         return alive
 
