@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from redis.exceptions import ResponseError
+
 from engine.errors import Refused
-from engine.store.connect import Client
+from engine.store.acts import Act, Acts
+from engine.store.connect import Client, must_write
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
@@ -16,13 +19,28 @@ class Cancelled:
     held: int
 
 
-def cancel(redis: Client, wave: Wave, *, by: str, reason: str = "cancelled") -> Cancelled:
+def cancel(redis: Client, wave: Wave, *, by: str, reason: str = "cancelled", origin: str = "engine") -> Cancelled:
     """Ends a wave: when this returns, nothing of it starts any more. Takes the same time whatever the wave's size.
 
+    The act is in the log before it is done, so that none is done that is not there.
+
+    Parameters:
+        origin: from where it is cancelled, for the log of acts: console, command ….
+
     Raises:
-        Refused: it has ended, or was cancelled before.
+        Refused: it has ended, was cancelled before, or this user may not write.
     """
-    done = Waves(redis).cancel(wave, reason, by)
+    must_write(redis)
+    acts = Acts(redis)
+    told = acts.announce(
+        Act(0, "cancel", by, origin, wave.version, wave.flow, wave.id, str(wave.date), wave.n, reason),
+    )
+    try:
+        done = Waves(redis).cancel(wave, reason, by)
+    except ResponseError:
+        acts.withdraw(told)
+        raise
     if done is None:
+        acts.withdraw(told)
         raise Refused(f"wave {wave.id} ({wave.locator}) has ended already")
     return Cancelled(*done)

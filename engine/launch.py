@@ -11,8 +11,9 @@ from engine.errors import NotFound, Refused
 from engine.flow import Source
 from engine.keys import Date, check_version, encode_entity, version_key
 from engine.plan import Plan
+from engine.store.acts import Act, Acts
 from engine.store.catalog import Catalog, resolve_config
-from engine.store.connect import Client
+from engine.store.connect import Client, clock, must_write
 from engine.store.pipes import Pipes, expiry
 from engine.store.states import States
 from engine.store.wave import Wave, new_wave
@@ -47,6 +48,9 @@ def launch(
     entities: Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     deadline: float | None = None,
+    members: Sequence[tuple[str, str]] | None = None,
+    of: str = "",
+    origin: str = "",
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave. The same (flow, version, date, trigger) again gives the wave there is.
@@ -62,14 +66,18 @@ def launch(
         entities: only these, as users write them, whether the state holds them or not. Empty: all of the state.
         config: overrides for this wave: `{"task.key": value}` or `{"key": value}`.
         deadline: seconds from now after which nothing of it starts. None: none.
+        members: (entity, partition) in key form instead of the state's: a part of an earlier wave.
+        of: the id of that wave.
+        origin: from where it is started, for the log of acts: console, command, demo …; `schedule` when the trigger says so.
         on_progress: called with the number of entities queued so far.
 
     Raises:
         BadKey: a name cannot be a key, or the config names what does not exist.
-        Refused: the state is empty.
+        Refused: the state is empty, or this user may not write.
         NotFound: no such partition.
     """
     began = time.monotonic()
+    must_write(redis)
     check_version(version)
     if base:
         check_version(base)
@@ -78,27 +86,34 @@ def launch(
     states, waves = States(redis), Waves(redis)
     now_active = list(source(date)) if source is not None else []
     states.seen(state, now_active, date.start.timestamp())
-    members = _members(states, plan, state, date, now_active, partitions, entities)
-    now = _clock(redis)
+    chosen = members if members is not None else _members(states, plan, state, date, now_active, partitions, entities)
+    now = clock(redis)
     expire = expiry(date, plan.keep, now)
     draft = new_wave(
-        plan, version=version, date=date, trigger=trigger, by=by, n=len(members), expire=expire, base=base, state=state,
+        plan, version=version, date=date, trigger=trigger, by=by, n=len(chosen), expire=expire, base=base, state=state,
         config=wave_config,
         now=now,
-        deadline=int((now + deadline) * 1000) if deadline else 0,
+        deadline=int((now + deadline) * 1000) if deadline else 0, of=of,
     )  # fmt: skip
     Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
     draft = replace(draft, checks=_there_already(redis, draft))
     Catalog(redis).publish(version, [plan])
-    created = waves.create(draft, plan, script.body(plan), members, on_progress)
+    created = waves.create(
+        draft, plan, script.body(plan), chosen, on_progress, record=lambda wave: Acts(redis).record(_act(wave, origin))
+    )
     wave = waves.find(draft.id, version) or draft
     return Launched(wave, created, time.monotonic() - began)
 
 
-def _clock(redis: Client) -> float:
-    """Redis' clock, Unix seconds: the one by which claims and times are measured."""
-    seconds, micros = redis.time()
-    return float(seconds + micros / 1_000_000)
+def _act(wave: Wave, origin: str) -> Act:
+    """What the log of acts says of a wave's start."""
+    scheduled = wave.trigger.startswith("schedule:")
+    verb = "schedule" if scheduled else "rerun" if wave.of else "trigger"
+    origin = origin or ("schedule" if scheduled else "engine")
+    told = [f"of wave {wave.of}" if wave.of else "", f"base {wave.base}" if wave.base else ""]
+    return Act(
+        0, verb, wave.by, origin, wave.version, wave.flow, wave.id, str(wave.date), wave.n, ", ".join(filter(None, told))
+    )
 
 
 def _members(

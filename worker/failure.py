@@ -1,12 +1,14 @@
 """How a failed cell tells why: a few fields that a person and a grouping can read."""
 
 import linecache
+import sysconfig
 import traceback
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 _OWN = {str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parent.parent / "engine")}
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} | {"<frozen"})
 _MESSAGE = 2000
 _TRACEBACK = 16_000
 
@@ -20,13 +22,15 @@ class CommandFailedError(Exception):
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """Type, message, where (the last frame of the user's code) and traceback, without Wavedeck's own frames."""
+    """Type, message, where (the last frame of the user's code, not of a library it called) and traceback, without Wavedeck's own
+    frames."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not _own(f.filename)]
     try:
         text = "".join(_format(error, error.__traceback__))
     except Exception:  # an exception that breaks when it is looked at
         text = "".join(traceback.format_list(frames))
-    last = frames[-1] if frames else None
+    own = [f for f in frames if not f.filename.startswith(_LIBRARIES)]
+    last = next(reversed(own or frames), None)
     name = type(error).__name__
     return reason(
         name.removesuffix("Error") if type(error).__module__ == __name__ else name,

@@ -11,7 +11,8 @@ from redis.exceptions import NoPermissionError, ReadOnlyError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from engine.errors import WavedeckError
+from engine.errors import Refused, WavedeckError
+from engine.store.read_only import ReadOnlyRedis
 
 if TYPE_CHECKING:
     Client = Any  # redis-py's hints cannot say that this client gives bytes and is not asynchronous
@@ -32,6 +33,7 @@ def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3, read_only
 
     Parameters:
         timeout: seconds after which a silent server counts as gone.
+        read_only: every command that does not read raises `Refused` before anything is sent, in pipelines too.
         retries: how often a command whose connection broke is sent again; all of ours may be repeated.
 
     Raises:
@@ -39,11 +41,12 @@ def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3, read_only
     """
     over_tcp = {} if url.startswith("unix:") else {"socket_keepalive": True, "socket_connect_timeout": min(timeout, 5)}
     try:
-        return Redis.from_url(
+        return (ReadOnlyRedis if read_only else Redis).from_url(
             url,
             socket_timeout=timeout,
             **over_tcp,
-            health_check_interval=30,
+            # A ping is no reading command to an ACL; a reader sends again what a dead connection swallowed.
+            health_check_interval=0 if read_only else 30,
             retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries),
             retry_on_error=[RedisConnectionError, RedisTimeoutError],
         )
@@ -51,13 +54,38 @@ def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3, read_only
         raise RedisAwayError(f"{_safe(url)!r} is no Redis URL: {e}") from None
 
 
-def can_write(redis: Client) -> bool:
-    """Whether this user may change anything of Wavedeck's on this server; asking changes nothing."""
+def must_write(redis: Client) -> None:
+    """Returns when this client and its user may change what is Wavedeck's on this server; asking changes nothing.
+
+    Raises:
+        Refused: they may not; the text says why.
+    """
     try:
         redis.unlink("wd:acts:probe")
-    except (NoPermissionError, ReadOnlyError):
+    except Refused:
+        raise Refused("read-only: this session changes nothing") from None
+    except NoPermissionError:
+        raise Refused("read-only: this Redis user may not write") from None
+    except ReadOnlyError:
+        raise Refused("read-only: this Redis is a replica; acts go to its primary") from None
+
+
+def can_write(redis: Client) -> bool:
+    """Whether `must_write` returns."""
+    try:
+        must_write(redis)
+    except Refused:
         return False
     return True
+
+
+def clock(redis: Client) -> float:
+    """Redis' clock, Unix seconds: the one by which claims and times are measured. This machine's where the user may not ask for it."""
+    try:
+        seconds, micros = redis.time()
+    except NoPermissionError:
+        return time.time()
+    return float(seconds + micros / 1_000_000)
 
 
 def check(redis: Client, url: str) -> None:
@@ -68,6 +96,8 @@ def check(redis: Client, url: str) -> None:
     """
     try:
         redis.ping()
+    except NoPermissionError:
+        return  # it answers, if only that
     except RedisError as e:
         raise RedisAwayError(f"no answer from Redis at {_safe(url)}: {e}") from None
 

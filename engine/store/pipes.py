@@ -10,14 +10,22 @@ for each pipe, and a writer is found from it.
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.errors import PipeConflict
-from engine.keys import Date, PipeKey, version_key
+from engine.keys import Date, PipeKey, version_key, wave_key
 from engine.status import WROTE, Cell
 from engine.store.connect import Client, expire_no_sooner
+from engine.store.listing import Entry, Listing
+from engine.store.read_only import tidying
+from engine.store.wave import read_counts
 from engine.store.waves import Waves
+
+PAGE = 1000
+"""Entries that `entries` reads at a time."""
+
+__all__ = ["Count", "Entry", "Listing", "Pipes", "expiry"]
 
 
 def expiry(date: Date, keep: float, now: float | None = None) -> int:
@@ -29,11 +37,14 @@ def expiry(date: Date, keep: float, now: float | None = None) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A pipe in a listing: its entity in key form and who wrote it: a wave's id, or words."""
+class Count:
+    """How many pipes of a name and date there are: `exact`, or at most so many where several writers may have told the same one.
+    `waves`: ids of those that wrote, or will; `outside`: how many were written outside waves."""
 
-    entity: str
-    writer: str
+    n: int
+    exact: bool
+    waves: tuple[str, ...] = ()
+    outside: int = 0
 
 
 class Pipes:
@@ -53,6 +64,13 @@ class Pipes:
         for at in range(0, len(keys), 1000):
             values += self._redis.mget(keys[at : at + 1000])
         return values
+
+    def there(self, keys: Sequence[str]) -> list[bool]:
+        """Which of these keys there are, in one trip."""
+        with self._redis.pipeline(transaction=False) as trip:
+            for key in keys:
+                trip.exists(key)
+            return [bool(there) for there in trip.execute()] if keys else []
 
     def put(self, key: PipeKey, value: bytes, expire: int, writer: str) -> bool:
         """Writes once. True when it was written, False when the same value was there.
@@ -113,7 +131,8 @@ class Pipes:
                 trip.exists(version_key(version, f"at:{pipe}:{date}"))
             there = trip.execute()
         if gone := [d for d, t in zip(dates, there, strict=True) if not t]:
-            self._redis.zrem(key, *gone)
+            with tidying():
+                self._redis.zrem(key, *gone)
         return [d for d, t in zip(dates, there, strict=True) if t]
 
     def waves(self, version: str, pipe: str, date: Date) -> list[str]:
@@ -121,38 +140,63 @@ class Pipes:
         fields = self._redis.hkeys(version_key(version, f"at:{pipe}:{date}"))
         return sorted(f[2:].decode() for f in fields if f.startswith(b"w:"))
 
-    def entries(self, version: str, pipe: str, date: Date) -> Iterator[Entry]:
-        """The pipes of a name and date: a wave's entities in its order, then what was written outside waves."""
-        index = self._redis.hgetall(version_key(version, f"at:{pipe}:{date}"))
-        seen: set[str] = set()
-        waves = [f[2:].decode() for f in sorted(index) if f.startswith(b"w:")]
-        for cells in (WROTE - {Cell.REUSED}, {Cell.REUSED}):  # who wrote goes before who found it there
-            for wave in waves:
-                for entity in self._ended(version, wave, pipe, cells):
-                    if entity not in seen:
-                        seen.add(entity)
-                        yield Entry(entity, wave)
-        for field, writer in sorted(index.items()):
-            entity = field[2:].decode()
-            if field.startswith(b"e:") and entity not in seen:
-                yield Entry(entity, writer.decode())
+    def page(self, version: str, pipe: str, date: Date, after: str = "", limit: int = 1000) -> tuple[list[Entry], str]:
+        """Some of the pipes of a name and date in the order of `Listing`, and where the next page begins: "" after the last.
 
-    def _ended(self, version: str, wave_id: str, pipe: str, cells: Collection[int]) -> Iterator[str]:
-        """The entities of a wave whose cell of the task `pipe` is one of these."""
-        waves = Waves(self._redis)
-        wave = waves.find(wave_id, version)
-        if wave is None or pipe not in wave.tasks:
-            return
-        column = waves.column(wave, wave.tasks.index(pipe))
-        for (entity, _), cell in zip(waves.members(wave), column, strict=True):
-            if cell in cells:
-                yield entity
+        Raises:
+            BadKey: `after` is not where a page of these pipes ended.
+        """
+        listing = Listing(self._redis, version, pipe, date)
+        first = listing.row_of(after) if after else 0
+        while listing.known <= first + limit and not listing.complete:
+            listing.extend()
+        return listing.rows(first, first + limit), listing.mark(first + limit)
+
+    def entries(self, version: str, pipe: str, date: Date, start: str = "", limit: int | None = None) -> Iterator[Entry]:
+        """The pipes of a name and date, each once: of waves by age in their order, then what was written outside waves. From `start`
+        on, which a `page` gave; a page at a time. Who wrote goes before who found it there."""
+        left = limit
+        while left is None or left > 0:
+            found, start = self.page(version, pipe, date, start, PAGE if left is None else min(left, PAGE))
+            yield from found
+            if not start:
+                return
+            left = None if left is None else left - len(found)
+
+    def counts(self, version: str, pipe: str, dates: Sequence[Date]) -> list[Count]:
+        """How many pipes of a name there are at each of these dates."""
+        return self.counts_of(version, [(pipe, date) for date in dates])
+
+    def counts_of(self, version: str, wanted: Sequence[tuple[str, Date]]) -> list[Count]:
+        """How many pipes there are of each name and date, from the waves' counters: two trips for all of them."""
+        ats = [version_key(version, f"at:{pipe}:{date}") for pipe, date in wanted]
+        with self._redis.pipeline(transaction=False) as trip:
+            for at in ats:
+                trip.hlen(at)
+                trip.hscan(at, 0, match="w:*", count=256)
+            replies = trip.execute() if ats else []
+            waves: list[list[str]] = []
+            for at, (cursor, fields) in zip(ats, replies[1::2], strict=True):
+                names = [*fields] if not cursor else [name for name, _ in self._redis.hscan_iter(at, match="w:*", count=5000)]
+                waves.append(sorted(name[2:].decode() for name in names))
+            for wave in (wave for ids in waves for wave in ids):
+                trip.hget(wave_key(version, wave, "wave"), "names")
+                trip.hgetall(wave_key(version, wave, "counts"))
+            told = iter(trip.execute() if any(waves) else [])
+        return [
+            _count(pipe, ids, size - len(ids), [(next(told), next(told)) for _ in ids])
+            for (pipe, _), ids, size in zip(wanted, waves, replies[::2], strict=True)
+        ]
+
+    def stray(self, key: PipeKey) -> str | None:
+        """Who wrote a pipe outside waves, in words; None when nobody did."""
+        told = self._redis.hget(version_key(key.version, f"at:{key.pipe}:{key.date}"), f"e:{key.entity}")
+        return told.decode() if told else None
 
     def writer(self, key: PipeKey, *, beside: str = "") -> str | None:
         """Who wrote a pipe, in words; None when the index does not know. `beside`: a writer that is not meant."""
-        stray = self._redis.hget(version_key(key.version, f"at:{key.pipe}:{key.date}"), f"e:{key.entity}")
-        if stray:
-            return str(stray.decode())
+        if stray := self.stray(key):
+            return stray
         waves, found_there = Waves(self._redis), None
         for wave_id in self.waves(key.version, key.pipe, key.date):
             wave = waves.find(wave_id, key.version)
@@ -167,3 +211,17 @@ class Pipes:
                 return words
             found_there = found_there or words
         return found_there
+
+
+def _count(pipe: str, waves: Sequence[str], outside: int, told: Sequence[tuple[bytes | None, Mapping[bytes, bytes]]]) -> Count:
+    """`told`: of each wave the names of its tasks and its counters."""
+    wrote, most, writers = 0, 0, 0
+    for names, stored in told:
+        tasks = (names or b"").decode().split()
+        if pipe in tasks:
+            counts = read_counts(dict(stored), len(tasks))[tasks.index(pipe)]
+            own = sum(counts.get(cell, 0) for cell in WROTE - {Cell.REUSED})
+            wrote, most = wrote + own, max(most, own + counts.get(Cell.REUSED, 0))
+            writers += bool(own or counts.get(Cell.REUSED, 0))
+    n = max(wrote, most) + outside
+    return Count(n, writers + bool(outside) <= 1, tuple(waves), outside)

@@ -26,6 +26,18 @@ class Member:
     seen: float
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How large a state is. `refreshed`: Unix seconds; `seen`: the newest moment of its data's clock. An entity that moved counts in
+    each partition that still remembers it."""
+
+    state: str
+    refreshed: float
+    seen: float
+    partitions: int
+    entities: int
+
+
 class States:
     """Reads and refreshes states."""
 
@@ -63,6 +75,33 @@ class States:
     def names(self) -> list[str]:
         """The states there are."""
         return sorted(s.decode() for s in self._redis.zrange(STATES, 0, -1))
+
+    def extents(self) -> list[Extent]:
+        """All states that hold somebody, by name, without reading who."""
+        names = [(name.decode(), at) for name, at in self._redis.zrange(STATES, 0, -1, withscores=True)]
+        with self._redis.pipeline(transaction=False) as trip:
+            for name, _ in names:
+                trip.zrange(state_key(name, "partitions"), 0, -1, withscores=True)
+            partitions = trip.execute()
+            for (name, _), found in zip(names, partitions, strict=True):
+                for partition, _ in found:
+                    trip.zcard(state_key(name, f"in:{partition.decode()}"))
+            sizes = iter(trip.execute())
+        extents = [
+            Extent(name, at, max((seen for _, seen in found), default=0.0), len(found), sum(next(sizes) for _ in found))
+            for (name, at), found in zip(names, partitions, strict=True)
+        ]
+        return sorted((e for e in extents if e.entities), key=lambda e: e.state)
+
+    def stamp(self, state: str) -> tuple[object, ...]:
+        """Another one when somebody joined the state or was seen later than before; costs two commands a partition. What was seen
+        out of order, before its partition's newest moment, does not change it."""
+        partitions = self._redis.zrange(state_key(state, "partitions"), 0, -1, withscores=True)
+        with self._redis.pipeline(transaction=False) as trip:
+            for partition, seen in partitions:
+                trip.zcard(state_key(state, f"in:{partition.decode()}"))
+                trip.zcount(state_key(state, f"in:{partition.decode()}"), seen, "+inf")
+            return (*partitions, *trip.execute())
 
     def members(self, state: str, *, date: Date | None = None, active: float = 0.0) -> list[Member]:
         """The entities of a state, by partition and name; with a date, those seen in it or in the `active` seconds before. An

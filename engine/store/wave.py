@@ -41,6 +41,8 @@ class Wave:
     """The first entity that was never claimed."""
     cancelled: str = ""
     cancelled_by: str = ""
+    of: str = ""
+    """The wave that this one runs a part of again."""
 
     @property
     def cells(self) -> int:
@@ -117,7 +119,7 @@ def new_wave(
 
 
 _INTS = ("created", "expire", "deadline", "started", "ended", "left", "next")
-_TEXTS = ("flow", "version", "trigger", "by", "base", "state", "plan", "cancelled", "cancelled_by")
+_TEXTS = ("flow", "version", "trigger", "by", "base", "state", "plan", "cancelled", "cancelled_by", "of")
 
 
 def to_hash(wave: Wave) -> dict[str, Any]:

@@ -10,8 +10,9 @@ wd:{V#W}:plan, :body   string  the flow as it was compiled, and the script all i
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakSet
 
-from redis.exceptions import WatchError
+from redis.exceptions import NoPermissionError, WatchError
 
 from engine.errors import NotFound
 from engine.keys import version_key, wave_key
@@ -20,12 +21,17 @@ from engine.plan import Plan
 from engine.status import Cell
 from engine.store.catalog import Catalog
 from engine.store.connect import Client, expire_no_sooner
+from engine.store.read_only import tidying
 from engine.store.scripts import CANCEL
 from engine.store.wave import Progress, Wave, from_hash, read_counts, to_hash
 
 URGENT = 10**14
 """What puts a wave that a person triggered before those of the schedule, oldest first among each."""
 MEMBERS_A_TRIP = 5000
+ALIVE = 10_000
+"""Ms after which whoever wrote a wave and has not recorded it is taken for dead."""
+LOOKED_AT = 500
+"""Waves of the list that are looked at when one is added: those that have expired are taken off it. Readers may not."""
 
 
 class Waves:
@@ -37,7 +43,14 @@ class Waves:
     # writing
 
     def create(
-        self, wave: Wave, plan: Plan, body: str, members: Sequence[tuple[str, str]], on_progress: Callable[[int], None]
+        self,
+        wave: Wave,
+        plan: Plan,
+        body: str,
+        members: Sequence[tuple[str, str]],
+        on_progress: Callable[[int], None],
+        *,
+        record: Callable[[Wave], None] | None = None,
     ) -> bool:
         """Writes a wave, all of it Pending, and queues it. False when it was there already, and nothing is changed.
 
@@ -46,26 +59,40 @@ class Waves:
         Parameters:
             members: (entity, partition) in key form, in the order in which they will be served.
             on_progress: called with the number of entities written so far.
+            record: called with the wave when it is written and before it is queued: what is not recorded does not run. Called by a
+                later call when whoever wrote the wave died before.
         """
-        record = wave.key("wave")
-        if there := self.find(wave.id, wave.version):
-            if not there.ended:
-                self._enqueue(there)  # whoever made it may have died before it did
+        if self._again(wave, record):
             return False
         draft = self._draft(wave, members, on_progress)
         with self._redis.pipeline(transaction=True) as trip:
             try:
-                trip.watch(record)
-                if trip.exists(record):
+                trip.watch(wave.key("wave"))
+                if trip.exists(wave.key("wave")):
                     raise WatchError
                 trip.multi()
                 self._write(trip, wave, plan, body, draft)
                 trip.execute()
             except WatchError:
                 self._redis.delete(draft)
+                self._again(wave, record)
                 return False
-        self._enqueue(wave)
+        self._announce(wave, record)
         return True
+
+    def _again(self, wave: Wave, record: Callable[[Wave], None] | None) -> bool:
+        """Whether the wave is there. Whoever made it may have died before it was recorded and queued: if so, now it is."""
+        there = self.find(wave.id, wave.version)
+        if there is not None and not there.ended:
+            late = wave.created - there.created > ALIVE and not self._redis.hexists(there.key("wave"), "told")
+            self._announce(there, record if late else None)
+        return there is not None
+
+    def _announce(self, wave: Wave, record: Callable[[Wave], None] | None) -> None:
+        if record is not None:
+            record(wave)
+            self._redis.hset(wave.key("wave"), "told", 1)
+        self._enqueue(wave)
 
     def _draft(self, wave: Wave, members: Sequence[tuple[str, str]], on_progress: Callable[[int], None]) -> str:
         """A key with the members, written once each: a push whose reply was lost is sent again by the client."""
@@ -104,8 +131,18 @@ class Waves:
             trip.execute()
         shared = [version_key(wave.version, what) for what in ("waves", "queue")]
         expire_no_sooner(self._redis, shared, wave.expire)
+        self._drop_expired(wave.version)
         Catalog(self._redis).touch(wave.version)
         ring(self._redis, wave.version, wave.n)
+
+    def _drop_expired(self, version: str) -> None:
+        listed = [w.decode() for w in self._redis.zrevrange(version_key(version, "waves"), 0, LOOKED_AT - 1)]
+        with self._redis.pipeline(transaction=False) as trip:
+            for wave in listed:
+                trip.exists(wave_key(version, wave, "wave"))
+            there = trip.execute()
+        if gone := [wave for wave, found in zip(listed, there, strict=True) if not found]:
+            self._redis.zrem(version_key(version, "waves"), *gone)
 
     def cancel(self, wave: Wave, reason: str, by: str) -> tuple[int, int] | None:
         """Ends a wave: when this returns, nothing of it starts any more. Cells cancelled at once, and entities that workers still
@@ -175,7 +212,8 @@ class Waves:
                 replies = trip.execute()
             for (_, v, w), stored, counts in zip(part, replies[::2], replies[1::2], strict=True):
                 if b"n" not in stored:
-                    self._redis.zrem(version_key(v, "waves"), w)
+                    with tidying():
+                        self._redis.zrem(version_key(v, "waves"), w)
                 elif flow is None or stored[b"flow"] == flow.encode():
                     wave = from_hash(w, stored)
                     out.append(Progress(wave, read_counts(counts, len(wave.tasks))))
@@ -189,10 +227,9 @@ class Waves:
         Raises:
             NotFound: it has expired.
         """
-        with self._redis.pipeline(transaction=True) as trip:
-            trip.hgetall(wave.key("wave"))
-            trip.hgetall(wave.key("counts"))
-            stored, counts = trip.execute()
+        stored, counts = read_together(
+            self._redis, lambda trip: (trip.hgetall(wave.key("wave")), trip.hgetall(wave.key("counts")))
+        )
         if b"n" not in stored:
             raise NotFound(f"wave {wave.id} has expired")
         return Progress(from_hash(wave.id, stored), read_counts(counts, len(wave.tasks)))
@@ -215,6 +252,11 @@ class Waves:
     def times(self, wave: Wave) -> bytes:
         """All times, as `common.lua` says; `span` reads one."""
         times: bytes = self._redis.get(wave.key("times")) or b""
+        return times
+
+    def column_times(self, wave: Wave, task: int) -> bytes:
+        """The times of one task; `span` reads an entity's."""
+        times: bytes = self._redis.getrange(wave.key("times"), task * wave.n * 8, (task + 1) * wave.n * 8 - 1)
         return times
 
     def column(self, wave: Wave, task: int) -> bytes:
@@ -279,6 +321,11 @@ class Waves:
         crew = self.crew(wave)
         return [crew.get(int.from_bytes(records[i + 4 : i + 6], "little"), "") for i in range(0, len(records), 8)]
 
+    def claim_numbers(self, wave: Wave) -> list[int]:
+        """For each entity the crew number of who claimed it last; 0 for nobody."""
+        records: bytes = self._redis.get(wave.key("claims")) or b""
+        return [low | high << 8 for low, high in zip(records[4::8], records[5::8], strict=True)]
+
     def crew(self, wave: Wave) -> dict[int, str]:
         """Crew number → worker."""
         return {int(v): k.decode() for k, v in self._redis.hgetall(wave.key("crew")).items() if k != b"#"}
@@ -305,6 +352,24 @@ class Waves:
                 trip.memory_usage(wave.key(what), samples=0)
             sizes = trip.execute(raise_on_error=False)
         return sum(size for size in sizes if isinstance(size, int))
+
+
+_NO_MULTI: WeakSet[Client] = WeakSet()
+
+
+def read_together(redis: Client, fill: Callable[[Client], object]) -> list[Any]:
+    """What the commands that `fill` puts into a pipeline read, all in one moment. Where the user may read and not begin a
+    transaction, in one trip."""
+    if redis not in _NO_MULTI:
+        with redis.pipeline(transaction=True) as trip:
+            fill(trip)
+            try:
+                return list(trip.execute())
+            except NoPermissionError:
+                _NO_MULTI.add(redis)
+    with redis.pipeline(transaction=False) as trip:
+        fill(trip)
+        return list(trip.execute())
 
 
 def ring(redis: Client, version: str, slots: int) -> None:

@@ -1,11 +1,13 @@
-"""Workers: who is alive, and what each of its slots does.
+"""Workers: who is alive, and what each of its slots does; and for a day who was.
 
 wd:{V}:workers         zset    worker → last heartbeat (Unix s)
 wd:{V}:worker:NAME     string  `Worker` as JSON; expires when the worker has been silent for `SILENT` seconds
+wd:{V}:was:NAME        string  `Worker` as JSON without its slots, `stopped` when it left in order; expires after `REMEMBERED` seconds
 """
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -15,6 +17,8 @@ from engine.store.connect import Client
 SILENT = 15
 """Seconds after which a worker that says nothing is taken for dead."""
 REMEMBERED = 86400
+MOST = 2000
+"""Of how many workers of a version, alive and gone, is known."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class SlotState:
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker's heartbeat. Times in Unix seconds, memory in bytes."""
+    """A worker's heartbeat. Times in Unix seconds, memory in bytes; `image`: what it was started from; `stopped`: when it left in
+    order, 0 while it has not."""
 
     name: str
     version: str
@@ -42,6 +47,10 @@ class Worker:
     memory: int = 0
     served: int = 0
     draining: bool = False
+    flows: list[str] = field(default_factory=list)
+    """The flows whose code it has; empty when it does not say."""
+    image: str = ""
+    stopped: float = 0.0
 
 
 class Workers:
@@ -55,21 +64,53 @@ class Workers:
         key = version_key(worker.version, "workers")
         now = int(time.time())
         with self._redis.pipeline(transaction=False) as trip:
-            trip.set(version_key(worker.version, f"worker:{worker.name}"), msgspec.json.encode(worker), ex=SILENT)
+            trip.set(_alive(worker.version, worker.name), msgspec.json.encode(worker), ex=SILENT)
+            trip.set(_was(worker.version, worker.name), msgspec.json.encode(replace(worker, slots=[])), ex=REMEMBERED)
             trip.zadd(key, {worker.name: now})
             trip.zremrangebyscore(key, "-inf", now - REMEMBERED)
+            trip.zremrangebyrank(key, 0, -MOST - 1)
             trip.expire(key, REMEMBERED)
             trip.execute()
 
     def leave(self, worker: Worker) -> None:
         """A worker that stops says so."""
-        self._redis.delete(version_key(worker.version, f"worker:{worker.name}"))
-        self._redis.zrem(version_key(worker.version, "workers"), worker.name)
+        now = time.time()
+        record = msgspec.json.encode(replace(worker, slots=[], beat=now, stopped=now))
+        with self._redis.pipeline(transaction=False) as trip:
+            trip.delete(_alive(worker.version, worker.name))
+            trip.set(_was(worker.version, worker.name), record, ex=REMEMBERED)
+            trip.zadd(version_key(worker.version, "workers"), {worker.name: int(now)})
+            trip.expire(version_key(worker.version, "workers"), REMEMBERED)
+            trip.execute()
 
     def alive(self, version: str) -> list[Worker]:
         """The workers of a version that were heard of lately, by name."""
-        names = [n.decode() for n in self._redis.zrange(version_key(version, "workers"), 0, -1)]
-        if not names:
-            return []
-        beats = self._redis.mget([version_key(version, f"worker:{n}") for n in names])
-        return sorted((msgspec.json.decode(b, type=Worker) for b in beats if b), key=lambda w: w.name)
+        return self.heard([version])[0]
+
+    def heard(self, versions: Sequence[str]) -> tuple[list[Worker], list[Worker]]:
+        """The workers of these versions: those alive, by name; and those gone for at most a day, the last gone first, their `beat`
+        the last that was heard of them. Two trips, however many there are."""
+        with self._redis.pipeline(transaction=False) as trip:
+            for version in versions:
+                trip.zrange(version_key(version, "workers"), 0, -1)
+            names = [[name.decode() for name in found] for found in trip.execute()]
+            known = [(v, found) for v, found in zip(versions, names, strict=True) if found]
+            for version, found in known:
+                trip.mget([_alive(version, name) for name in found])
+                trip.mget([_was(version, name) for name in found])
+            records = trip.execute()
+        alive: list[Worker] = []
+        gone: list[Worker] = []
+        for beats, were in zip(records[::2], records[1::2], strict=True):
+            for beat, was in zip(beats, were, strict=True):
+                if beat or was:
+                    (alive if beat else gone).append(msgspec.json.decode(beat or was, type=Worker))
+        return sorted(alive, key=lambda w: w.name), sorted(gone, key=lambda w: (-w.beat, w.name))
+
+
+def _alive(version: str, name: str) -> str:
+    return version_key(version, f"worker:{name}")
+
+
+def _was(version: str, name: str) -> str:
+    return version_key(version, f"was:{name}")
