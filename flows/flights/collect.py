@@ -63,6 +63,7 @@ def departures(known: Known, entity: str, date: Date) -> dict[str, Any]:
 
     - `left`: those that left in the last three hours; `waiting`: those scheduled in the last day that have not, with the
       minutes they have waited; `cancelled`: those of the last three hours' schedule;
+    - `observed`: the mean delay of those that left, by the hour of their schedule;
     - `coming`: for each of six hours its `hour`, New York's `clock`, the `flights` scheduled, and `route` and `airport`: number and
       minutes of delay (within -30 and 240) of the last 28 days' departures at that clock;
     - `route` and `airport`: the counts of `known.Past.counts`;
@@ -77,11 +78,19 @@ def departures(known: Known, entity: str, date: Date) -> dict[str, Any]:
         "date": str(date),
         "origin": ORIGINS[at.origin],
         "dest": at.route_key[4:],
-        **_lists(known, at, now),
+        **(lists := _lists(known, at, now)),
+        "observed": _observed(lists["left"]),
         "route": _counts(known.route, at.route, now),
         "airport": dict(_airport(known, at.origin, now)),
         "mean_delay": _mean_delay(known, at.route, now),
     }
+
+
+def _observed(left: list[dict[str, Any]]) -> dict[str, float]:
+    by_hour: dict[str, list[float]] = {}
+    for flight in left:
+        by_hour.setdefault(flight["scheduled"][:13], []).append(flight["delay"])
+    return {hour: round(sum(delays) / len(delays), 1) for hour, delays in sorted(by_hour.items())}
 
 
 def _lists(known: Known, at: Place, now: int) -> dict[str, Any]:
