@@ -1,21 +1,18 @@
-"""What there is to look through: published flows, states, workers and pipes, as frozen data for screens and headless twins.
+"""What there is to look through: published flows, living workers and pipes, as frozen data for screens and headless twins.
 
 Field names are stable; `wavedeck … --json` prints them. Times are ISO 8601 UTC, durations seconds.
 """
 
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from console.moment import now
-from console.views import iso
-from engine.errors import BadKey, BadValue, NotFound
-from engine.keys import Date, PipeKey, decode_entity
-from engine.payload import decode_json
+from console.reports import levels
+from engine.errors import BadKey, NotFound
+from engine.keys import Date, decode_entity
 from engine.store.catalog import Catalog
 from engine.store.connect import Client
 from engine.store.pipes import Pipes
-from engine.store.states import States
 from engine.store.workers import Worker, Workers
 
 
@@ -42,33 +39,6 @@ def flows(redis: Client, version: str | None = None) -> list[FlowRow]:
     ]
 
 
-@dataclass(frozen=True)
-class StateView:
-    """A state. `partitions`: entities by partition; `entities`: (entity, partition, last seen)."""
-
-    state: str
-    total: int
-    partitions: dict[str, int]
-    entities: list[tuple[str, str, str | None]]
-
-
-def state(redis: Client, name: str, *, limit: int = 1000) -> StateView:
-    """A state, by its name.
-
-    Raises:
-        NotFound: no such state.
-    """
-    members = States(redis).members(name)
-    if not members:
-        raise NotFound(f"no state {name!r}; there are: {', '.join(States(redis).names()) or 'none'}")
-    partitions: dict[str, int] = {}
-    for m in members:
-        partition = decode_entity(m.partition)
-        partitions[partition] = partitions.get(partition, 0) + 1
-    shown = [(decode_entity(m.entity), decode_entity(m.partition), iso(m.seen * 1000)) for m in members[:limit]]
-    return StateView(name, len(members), partitions, shown)
-
-
 def workers(redis: Client, version: str | None = None) -> list[Worker]:
     """The workers that are alive, of one version or all."""
     return [w for v in ([version] if version else Catalog(redis).versions()) for w in Workers(redis).alive(v)]
@@ -76,38 +46,66 @@ def workers(redis: Client, version: str | None = None) -> list[Worker]:
 
 @dataclass(frozen=True)
 class PipeListing:
-    """A level of the pipes' tree. `level`: versions, names, dates or entities; `more`: whether the list was cut."""
+    """A level of the pipes' tree. `level`: versions, names, dates or entities; `more`: whether the list was cut; `after`: where the next
+    page begins; `facts`: what is known of each item, as `console.reports.levels` has it."""
 
     level: str
     path: str
     items: list[str]
     more: bool = False
     writers: list[str] = field(default_factory=list)
+    after: str = ""
+    facts: list[Any] = field(default_factory=list)
 
 
-def pipes(redis: Client, path: str = "", date: str | None = None, *, limit: int = 1000) -> PipeListing:
-    """The pipes below a path: nothing → versions, `version` → names, `version/name` → dates, and with a date → entities.
+@dataclass(frozen=True)
+class EntityFacts:
+    """An entity that has a pipe, as users write it; who wrote it (a wave's id, or words), its partition and number in that wave."""
+
+    entity: str
+    writer: str
+    partition: str
+    number: int
+
+
+def pipes(redis: Client, path: str = "", date: str | None = None, *, limit: int = 1000, after: str = "") -> PipeListing:
+    """The pipes below a path: nothing → versions, `version` → names, `version/name` → dates, and with a date → entities. `after`: where
+    a page before this one ended.
 
     Raises:
         NotFound: the path names nothing.
+        BadKey: `after` is not where a page ended.
     """
-    versions = Catalog(redis).versions()
+    versions = levels.versions(redis)
     if not path:
-        return PipeListing("versions", "", versions[:limit], len(versions) > limit)
+        return _part("versions", "", versions, [v.version for v in versions], limit, after)
+    version, name = levels.split(path, [v.version for v in versions])
+    if not name and date is None:
+        rows = levels.names(redis, version)
+        return _part("names", path, rows, [row.name for row in rows], limit, after)
     store = Pipes(redis)
-    if path in versions and date is None:
-        names = store.names(path)
-        return PipeListing("names", path, names[:limit], len(names) > limit)
-    version, _, name = path.rpartition("/")
-    if version not in versions or name not in store.names(version):
+    if version not in {v.version for v in versions} or name not in store.names(version):
         raise NotFound(f"no pipes at {path!r}; `wavedeck pipes` lists the versions that have some")
     if date is None:
-        dates = list(map(str, store.dates(version, name, limit + 1)))
-        return PipeListing("dates", path, dates[:limit], len(dates) > limit)
-    found = list(islice(store.entries(version, name, Date(date)), limit + 1))
-    shown = found[:limit]
-    items = [decode_entity(e.entity) for e in shown]
-    return PipeListing("entities", f"{path} {date}", items, len(found) > limit, [e.writer for e in shown])
+        known = levels.dates(redis, version, name)
+        part = _part("dates", path, known, list(map(str, known)), limit, after)
+        return replace(part, facts=list(levels.date_rows(redis, version, name, part.facts)))
+    found, following = store.page(version, name, Date(date), after, limit)
+    items = [decode_entity(e.entity) for e in found]
+    facts = [
+        EntityFacts(i, e.writer, "" if e.partition == "-" else decode_entity(e.partition), e.number)
+        for i, e in zip(items, found, strict=True)
+    ]
+    return PipeListing("entities", f"{path} {date}", items, bool(following), [e.writer for e in found], following, list(facts))
+
+
+def _part(level: str, path: str, rows: Sequence[Any], names: list[str], limit: int, after: str) -> PipeListing:
+    """A page of a level that is known whole; its pages end at a name."""
+    if after and after not in names:
+        raise BadKey(f"{after!r} is not where a page of these ended")
+    first = names.index(after) + 1 if after else 0
+    items, more = names[first : first + limit], len(names) > first + limit
+    return PipeListing(level, path, items, more, after=items[-1] if more else "", facts=list(rows[first : first + limit]))
 
 
 @dataclass(frozen=True)
@@ -120,26 +118,3 @@ class PipeDetail:
     bytes: int
     expires: str | None
     writer: str | None
-
-
-def pipe(redis: Client, path: str, raw: str, date: str) -> PipeDetail:
-    """One pipe's value.
-
-    Raises:
-        NotFound: there is none.
-    """
-    version, slash, name = path.rpartition("/")
-    if not slash:
-        raise BadKey(f"{path!r} is not VERSION/NAME")
-    key = PipeKey.make(version, name, raw, date)
-    store = Pipes(redis)
-    stored = store.get(key)
-    if stored is None:
-        raise NotFound(f"no pipe {str(key)!r}")
-    try:
-        value, is_json = decode_json(stored), True
-    except BadValue:
-        value, is_json = stored[:65536].decode("utf-8", "backslashreplace"), False
-    left = redis.pttl(str(key))
-    expires = iso(now() * 1000 + left) if left > 0 else None
-    return PipeDetail(str(key), is_json, value, len(stored), expires, store.writer(key))

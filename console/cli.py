@@ -1,6 +1,7 @@
 """The `wavedeck` command: the console, and a headless twin of every screen."""
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from console.commands import act, browse, look, run
+from console.commands import act, browse, crew, evidence, failures, look, pipes, run, serve
 from console.commands.common import end_with_terminal, open_redis, prepare
 from engine.errors import BadKey, WavedeckError
 
@@ -20,8 +21,6 @@ def main() -> None:
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 closed by whoever called us
     with contextlib.suppress(AttributeError, ValueError):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    from redis.exceptions import RedisError
-
     try:
         status = cli(standalone_mode=False)
     except click.exceptions.Abort:
@@ -36,10 +35,14 @@ def main() -> None:
         status = _complain("an argument is not UTF-8", 2)
     except WavedeckError as e:
         status = _complain(str(e), 1)
-    except RedisError as e:
-        status = _complain(f"redis: {e}", 1)
     except OSError as e:
         status = _complain(f"{e.strerror or e}", 1)
+    except Exception as e:
+        from redis.exceptions import RedisError  # not before there is one: the console's first frame would wait for it
+
+        if not isinstance(e, RedisError):
+            raise
+        status = _complain(f"redis: {e}", 1)
     sys.exit(status if isinstance(status, int) else 0)
 
 
@@ -61,17 +64,31 @@ def cli(context: click.Context, url: str | None, read_only: bool, slow_link: boo
     if url:
         os.environ["WAVEDECK_REDIS_URL"] = url
     if context.invoked_subcommand is None:
-        if not sys.stdout.isatty():
+        if not sys.stdout.isatty() and "TEXTUAL_DRIVER" not in os.environ:
             raise click.UsageError("the console needs a terminal; `wavedeck --help` lists the commands that do not")
         end_with_terminal()
         settings = prepare(slow_link=slow_link)
-        with open_redis(start=True) as (_, at):
+        from console.quick import listening
+
+        gc.disable()  # the console lets it go on when its first frame is there
+        with contextlib.ExitStack() as stack:
+            at = listening() or stack.enter_context(open_redis(start=True))[1]
             from console.app import run_console
 
             run_console(at, read_only=read_only, locator=place, settings=settings)
 
 
-for _command in (*look.COMMANDS, *browse.COMMANDS, *act.COMMANDS, *run.COMMANDS):
+for _command in (
+    *look.COMMANDS,
+    *evidence.COMMANDS,
+    *failures.COMMANDS,
+    *browse.COMMANDS,
+    *pipes.COMMANDS,
+    *crew.COMMANDS,
+    *act.COMMANDS,
+    *run.COMMANDS,
+    *serve.COMMANDS,
+):
     cli.add_command(_command)
 
 

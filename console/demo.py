@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from console import present, views
+from console import present
 from console.commands.common import prepare
+from console.reports.failures import families
 from console.start import start_wave
 from engine.errors import WavedeckError
 from engine.fleet.cpus import cpus
@@ -66,7 +67,7 @@ def _dates(redis: Client) -> Iterator[Date]:
 
 def _start(redis: Client, date: Date, state: str | None, trigger: str = "demo:") -> Wave:
     trigger = f"{trigger}{date}:{state or ''}"
-    return start_wave(redis, FLOW, version=VERSION, date=date, state=state, trigger=trigger, by="demo").wave
+    return start_wave(redis, FLOW, version=VERSION, date=date, state=state, trigger=trigger, by="demo", origin="demo").wave
 
 
 def _watched(redis: Client, url: str, count: int | None, state: str | None) -> int:
@@ -167,7 +168,7 @@ def summarise(redis: Client, done: list[Progress], seconds: float) -> dict[str, 
                 "count": f.count,
             }
             for p in done
-            for f in views.failures(redis, p.wave.id)
+            for f in families(redis, p.wave)
         ],
         **demo_summary(errors),
         "seconds": round(seconds, 2),

@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from console import browse, views
+from console.reports.used import Used
 from console.widgets.text import clean, short_seconds
 from engine.status import Status
-from engine.store.workers import Worker
 
 LONGEST = 120
 """Characters of a cell of a table; `--json` has all of them."""
@@ -66,11 +66,11 @@ def block(text: str) -> None:
 def waves(rows: Sequence[views.WaveRow]) -> None:
     """The list of waves."""
     table(
-        ("WAVE", "FLOW", "VERSION", "DATE", "PHASE", "ENTITIES>", "FINISHED>", "✗ FAILED>", "◌ BLOCKED>", "LEFT>", "TOOK>", "BY"),
+        ("WAVE", "FLOW", "VERSION", "DATE", "PHASE", "ENTITIES>", "FINISHED>", "✗ FAILED>", "◌ BLOCKED>", "LEFT>", "TOOK>", "VS LAST 10", "BY"),
         (
             (
                 r.id, r.flow, r.version, r.date, r.phase, f"{r.entities:,}", f"{r.counts[Status.FINISHED]:,}",
-                f"{r.counts[Status.FAILED]:,}", f"{r.counts[Status.BLOCKED]:,}", f"{r.left:,}", short_seconds(r.seconds), r.by,
+                f"{r.counts[Status.FAILED]:,}", f"{r.counts[Status.BLOCKED]:,}", f"{r.left:,}", short_seconds(r.seconds), r.normal.words if r.normal else "", r.by,
             )
             for r in rows
         ),
@@ -99,25 +99,6 @@ def wave(detail: views.WaveDetail) -> None:
     )  # fmt: skip
 
 
-def failures(families: Sequence[views.Family]) -> None:
-    """Failures by signature."""
-    table(
-        ("COUNT>", "STATUS", "TASK", "WHAT", "WHERE", "FOR EXAMPLE"),
-        (
-            (
-                f"{f.count:,}",
-                f.status,
-                f.task,
-                f.signature if f.type == f.status else f"{f.type}: {f.signature}",
-                f.where,
-                ", ".join(f.examples[:3]),
-            )
-            for f in families
-        ),
-        empty="nothing failed",
-    )
-
-
 def entity(detail: views.EntityDetail) -> None:
     """One entity of a wave."""
     lines(f"{detail.locator}   {detail.entity}   partition {detail.partition}   worker {detail.worker or '–'}", "")
@@ -129,16 +110,29 @@ def entity(detail: views.EntityDetail) -> None:
         ),
     )
     for task in detail.tasks:
-        old = [i for i in task.inputs if i.get("missing") or i.get("age")]
-        if not (task.error and task.error["traceback"]) and not task.log and not old:
+        telling = any(i.state not in ("fresh", "there", "awaited") for i in task.inputs)
+        if not (task.error and task.error["traceback"]) and not task.log and not telling and not task.serves:
             continue
         lines("", f"── {task.task}")
-        for i in old:
-            lines(f"input {i['name']}: " + ("missing" if i.get("missing") else f"{i['key']} ({i['age'] / 3600:g} h old)"))
+        for i in task.inputs:
+            lines(f"input {i.name}: {_input(i)}")
+        if task.serves:
+            lines(f"meanwhile {task.serves.key} serves until {task.serves.until[:16].replace('T', ' ')}")
         if task.error and task.error["traceback"]:
             block(task.error["traceback"])
         if task.log:
             block(task.log)
+
+
+def _input(i: Used) -> str:
+    """Whose an input is, how old and how large; the last good one where it is missing."""
+    if i.missing:
+        good = f"last good: {i.good} ({short_seconds(i.good_age)} older)" if i.good else "no earlier one either"
+        return f"missing{', not waited for any longer' if i.timed_out else ''}; {good}"
+    if i.state == "history":
+        return f"{i.count:,} of {i.of:,} earlier values, {i.bytes or 0:,} bytes"
+    size = f", {i.bytes:,} bytes" if i.bytes is not None else ""
+    return f"{f'{short_seconds(i.age)} older' if i.age else i.state}: {i.key}{size}"
 
 
 def flows(rows: Sequence[browse.FlowRow]) -> None:
@@ -148,46 +142,3 @@ def flows(rows: Sequence[browse.FlowRow]) -> None:
         ((f.flow, f.version, short_seconds(f.every), f.state, f.sha, " ".join(f.tasks)) for f in rows),
         empty="no flows published; a worker publishes its version's flows",
     )
-
-
-def state(view: browse.StateView) -> None:
-    """A state by partition."""
-    lines(f"state {view.state}: {view.total:,} entities", "")
-    table(("PARTITION", "ENTITIES>"), ((p, f"{n:,}") for p, n in view.partitions.items()))
-    lines("")
-    table(("ENTITY", "PARTITION", "LAST SEEN"), ((e, p, seen or "–") for e, p, seen in view.entities[:20]))
-    if view.total > 20:
-        lines(f"… and {view.total - 20:,} more (--json has them)")
-
-
-def workers(rows: Sequence[Worker]) -> None:
-    """Workers that are alive."""
-    table(
-        ("WORKER", "VERSION", "HOST", "PID>", "SLOTS>", "BUSY>", "SERVED>", "MEMORY>", "RUNS"),
-        (
-            (
-                w.name, w.version, w.host, w.pid, len(w.slots), sum(s.task is not None for s in w.slots), f"{w.served:,}",
-                f"{w.memory / 1e6:.0f} MB", ", ".join(f"{s.task} of {s.entity}" for s in w.slots if s.task),
-            )
-            for w in rows
-        ),
-        empty="no worker is alive; `wavedeck worker` starts one",
-    )  # fmt: skip
-
-
-def pipes(listing: browse.PipeListing) -> None:
-    """A level of the pipes' tree."""
-    if listing.level == "entities":
-        table(("ENTITY", "WRITTEN BY"), zip(listing.items, listing.writers, strict=True))
-    else:
-        table((listing.level.upper(),), ((i,) for i in listing.items))
-    if listing.more:
-        lines("… and more (--limit)")
-
-
-def pipe(detail: browse.PipeDetail) -> None:
-    """One pipe."""
-    lines(
-        f"{detail.key}   {detail.bytes:,} bytes   expires {detail.expires or 'never'}   written by {detail.writer or 'nobody knows'}"
-    )
-    block(msgspec.json.format(msgspec.json.encode(detail.value), indent=2).decode() if detail.json else detail.value)

@@ -13,8 +13,11 @@ from engine.launch import Launched, launch, nothing
 from engine.load import load_flows
 from engine.payload import decode_json
 from engine.plan import Plan
+from engine.rerun import unfinished
 from engine.store.catalog import Catalog
 from engine.store.connect import Client
+from engine.store.wave import Wave
+from engine.store.waves import Waves
 from engine.store.workers import Workers
 
 
@@ -62,6 +65,40 @@ def parse_config(pairs: Sequence[str]) -> dict[str, Any]:
     return config
 
 
+def choose_rerun(
+    redis: Client,
+    wave: Wave,
+    *,
+    entities: Sequence[str] = (),
+    tasks: Sequence[str] = (),
+    family: str | None = None,
+    failed: bool = False,
+) -> list[int] | None:
+    """The numbers of a wave's entities that are to run again: those named, of a family of failures, in which one of `tasks` did not
+    finish, or that did not finish (`failed`), and all of that where several are given; None, for all that did not finish, when nothing
+    says which.
+
+    Raises:
+        NotFound: no such entity, task or family.
+    """
+    from console.reports.failures import members_of
+    from console.views import number_of
+
+    store = Waves(redis)
+    if unknown := [t for t in tasks if t not in wave.tasks]:
+        raise NotFound(f"wave {wave.id} has no task {unknown[0]!r}; there are: {', '.join(wave.tasks)}")
+    chosen: list[set[int]] = []
+    if entities:
+        chosen.append({number_of(store, wave, raw) for raw in entities})
+    if tasks:
+        chosen.append(set(unfinished(store.board(wave), wave.n, [wave.tasks.index(t) for t in tasks])))
+    if family is not None:
+        chosen.append(set(members_of(redis, wave, family)))
+    if failed and chosen:
+        chosen.append(set(unfinished(store.board(wave), wave.n)))
+    return sorted(set.intersection(*chosen)) if chosen else None
+
+
 def source_of(flow: Flow | None, state: str) -> Source | None:
     """The function that refreshes a state, when the flow's code is here and has one."""
     return flow.sources.get(state) if flow is not None else None
@@ -85,6 +122,7 @@ def start_wave(
     config: Mapping[str, Any] | None = None,
     trigger: str | None = None,
     by: str | None = None,
+    origin: str = "command",
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave of a flow, as `launch` does. `trigger`: a new manual one when not given.
@@ -106,5 +144,6 @@ def start_wave(
         config=config,
         trigger=trigger or f"manual:{secrets.token_hex(6)}",
         by=by or whoami(),
+        origin=origin,
         on_progress=on_progress,
     )

@@ -3,16 +3,18 @@
 Field names are stable; `wavedeck … --json` prints them. Times are ISO 8601 UTC, durations seconds.
 """
 
+import re
 from array import array
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from console.moment import now
-from console.signature import signature
+from console.reports.normal import Normal, Normals
+from console.reports.used import Evidence, Serves, Used
 from engine import script
 from engine.errors import NotFound
 from engine.keys import PipeKey, check_version, decode_entity, encode_entity
@@ -21,9 +23,6 @@ from engine.status import MARK_OF, STATUS_OF, WROTE, Cell, Status
 from engine.store.connect import Client
 from engine.store.wave import Progress, Wave, span
 from engine.store.waves import Waves
-
-RAN = frozenset({Cell.RUNNING, Cell.FINISHED, Cell.FALLBACK, Cell.FAILED})
-"""Cells that were given inputs."""
 
 
 def iso(ms: float) -> str | None:
@@ -42,7 +41,9 @@ def phase(wave: Wave) -> str:
 
 @dataclass(frozen=True)
 class WaveRow:
-    """A line of the list of waves. `counts`: cells by status; `rate`: cells ended a second; `eta`: seconds left, None when unknown."""
+    """A line of the list of waves. `counts`: cells by status; `rate`: cells ended a second; `eta`: seconds left, None when unknown;
+    `of`: the wave that it runs a part of again; `behind`: the one that goes before it in the queue, as people name it; `normal`: how
+    it compares to those before it. The list of waves has the last two, a wave alone has not."""
 
     id: str
     flow: str
@@ -64,6 +65,9 @@ class WaveRow:
     base: str = ""
     cancelled: str = ""
     cancelled_by: str = ""
+    of: str = ""
+    behind: str = ""
+    normal: Normal | None = None
 
 
 def wave_row(progress: Progress, now_ms: float | None = None) -> WaveRow:
@@ -95,12 +99,33 @@ def wave_row(progress: Progress, now_ms: float | None = None) -> WaveRow:
         base=wave.base,
         cancelled=wave.cancelled,
         cancelled_by=wave.cancelled_by,
+        of=wave.of,
     )
 
 
 def waves(redis: Client, *, limit: int = 50, version: str | None = None, flow: str | None = None) -> list[WaveRow]:
-    """The newest waves, newest first."""
-    return [wave_row(p) for p in Waves(redis).recent(limit, version=version, flow=flow)]
+    """The newest waves, newest first, each with what it waits behind, and how it compares to those before it."""
+    found = Waves(redis).recent(limit, version=version, flow=flow)
+    return compared(found, Normals().of(redis, found, now()))
+
+
+def compared(found: Sequence[Progress], normal: Mapping[str, Normal]) -> list[WaveRow]:
+    """Waves as lines, with what is `normal` of each (by id)."""
+    ahead = behind([p.wave for p in found])
+    return [replace(wave_row(p), behind=ahead.get(p.wave.id, ""), normal=normal.get(p.wave.id)) for p in found]
+
+
+def behind(waves: Sequence[Wave]) -> dict[str, str]:
+    """Queued wave → the one of its version that is served right before it, as people name it. As `Waves` orders the queue: those that a
+    person started first, each kind the oldest first."""
+    found: dict[str, str] = {}
+    before: dict[str, Wave] = {}
+    for wave in sorted(waves, key=lambda w: (w.trigger.startswith("schedule:"), w.created)):
+        if phase(wave) in ("queued", "running"):
+            if not wave.started and wave.version in before:
+                found[wave.id] = before[wave.version].locator
+            before[wave.version] = wave
+    return found
 
 
 @dataclass(frozen=True)
@@ -123,7 +148,11 @@ def durations(times: bytes, board: bytes, n: int, task: int) -> Durations:
 
 @dataclass(frozen=True)
 class WaveDetail:
-    """One wave. `counts`: task → status → cells; `marks`: task → {reused, fallback}; `bytes_a_cell`: its memory in Redis beyond the pipes."""
+    """One wave. `counts`: task → status → cells; `marks`: task → {reused, fallback}; `bytes_a_cell`: its memory in Redis beyond the pipes.
+
+    `critical_path`: the tasks whose median run times add up to most; `slowest`: the task with the longest; `first_red`: the earliest
+    failure without a failed ancestor. `at`: the moment that all of this is about when it is not now; a wave as it was has no run times.
+    """
 
     wave: WaveRow
     counts: dict[str, dict[str, int]]
@@ -133,24 +162,58 @@ class WaveDetail:
     bytes_a_cell: float
     state: str
     config: dict[str, dict[str, Any]]
+    critical_path: list[str]
+    slowest: str
+    first_red: dict[str, Any] | None
+    at: str | None
 
 
-def wave(redis: Client, name: str) -> WaveDetail:
-    """One wave, named as `Waves.get` takes it."""
+def wave(redis: Client, name: str, at: str = "") -> WaveDetail:
+    """One wave, named as `Waves.get` takes it; with `at` as it was at that moment, written as `rewind.moment` reads it.
+
+    Raises:
+        NotFound: there is none.
+        ValueError: `at` cannot be understood, or the wave was not there.
+    """
+    from console.reports.critical import critical_path, slowest
+    from console.reports.failures import first_red
+
     store = Waves(redis)
     progress = store.progress(store.get(name))
-    w = progress.wave
+    w, plan = progress.wave, store.plan(progress.wave)
+    then = _then(store, progress, plan, at) if at else None
+    progress = then[0] if then else progress
     times, board = store.times(w), store.board(w)
+    ran = {t: Durations(None, None) if then else durations(times, board, w.n, i) for i, t in enumerate(w.tasks)}
+    p50 = {task: d.p50 for task, d in ran.items()}
+    red = first_red(redis, w)
+    row = wave_row(progress, w.created + then[1] * 1000) if then else wave_row(progress)
     return WaveDetail(
-        wave=wave_row(progress),
+        wave=row,
         counts={t: {s.value: n for s, n in progress.by_status(i).items()} for i, t in enumerate(w.tasks)},
         marks={t: {m: progress.counts[i].get(c, 0) for c, m in MARK_OF.items()} for i, t in enumerate(w.tasks)},
-        durations={t: durations(times, board, w.n, i) for i, t in enumerate(w.tasks)},
-        edges=list(store.plan(w).edges),
+        durations=ran,
+        edges=list(plan.edges),
         bytes_a_cell=bytes_a_cell(redis, w),
         state=w.state,
         config=dict(w.config),
+        critical_path=list(critical_path(plan, p50)),
+        slowest=slowest(p50),
+        first_red=msgspec.to_builtins(red) if red and (then is None or 0 < red.seconds <= then[1]) else None,
+        at=iso(w.created + then[1] * 1000) if then else None,
     )
+
+
+def _then(store: Waves, progress: Progress, plan: Plan, at: str) -> tuple[Progress, float]:
+    """How far a wave was at a moment, and that moment in seconds after it was created."""
+    from console.reports.rewind import board_at, counts_of, moment
+
+    w = progress.wave
+    last = max((w.ended or now() * 1000) - w.created, 0) / 1000
+    seconds = moment(at, w.created / 1000, last)
+    board = board_at(store.board(w), store.times(w), w.n, plan.needs, seconds, last)
+    then = replace(w, ended=0 if seconds < last else w.ended, cancelled="" if seconds < last else w.cancelled)
+    return Progress(then, counts_of(board, w.n, len(w.tasks))), seconds
 
 
 def bytes_a_cell(redis: Client, w: Wave) -> float:
@@ -171,40 +234,9 @@ def launched(w: Wave, *, new: bool) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Family:
-    """Failures with one signature. `status`: Failed or Blocked, never mixed; `examples`: some of its entities as users write them."""
-
-    task: str
-    status: str
-    type: str
-    signature: str
-    where: str
-    count: int
-    examples: list[str]
-
-
-def failures(redis: Client, name: str, *, examples: int = 10) -> list[Family]:
-    """The families of failures of a wave, the largest first, failed before blocked."""
-    store = Waves(redis)
-    w = store.get(name)
-    board, members = store.board(w), store.members(w)
-    grouped: dict[tuple[str, str, str, str, str], list[int]] = {}
-    for (task, entity), note in sorted(store.notes(w).items()):
-        cell = board[task * w.n + entity]
-        error = note.get("error")
-        if error and cell in (Cell.FAILED, Cell.BLOCKED):
-            key = (w.tasks[task], STATUS_OF[cell].value, error["type"], signature(error["message"]), error["where"])
-            grouped.setdefault(key, []).append(entity)
-    families = [
-        Family(task, status, kind, text, where, len(found), [decode_entity(members[e][0]) for e in found[:examples]])
-        for (task, status, kind, text, where), found in grouped.items()
-    ]
-    return sorted(families, key=lambda f: (f.status != Status.FAILED, -f.count, f.task))
-
-
-@dataclass(frozen=True)
 class TaskRow:
-    """A cell. `mark`: reused, fallback or ""; `waited`: seconds from when its last input ended (or the first task began) to its start."""
+    """A cell. `mark`: reused, fallback or ""; `waited`: seconds from when its last input ended (or the first task began) to its start;
+    `inputs`: what it was given, or what there is of it so far; `serves`: what covers for a forecast that it did not write."""
 
     task: str
     status: str
@@ -214,9 +246,10 @@ class TaskRow:
     waited: float
     seconds: float
     error: dict[str, str] | None
-    inputs: list[dict[str, Any]]
+    inputs: list[Used]
     log: str
     pipe: str
+    serves: Serves | None = None
 
 
 @dataclass(frozen=True)
@@ -245,20 +278,23 @@ def entity(redis: Client, name: str, raw: str, *, logs: bool = True) -> EntityDe
     return entity_by_number(redis, w, number, logs=logs)
 
 
-def entity_by_number(redis: Client, w: Wave, number: int, *, logs: bool = True) -> EntityDetail:
-    """One entity of a wave, by its number."""
+def entity_by_number(
+    redis: Client, w: Wave, number: int, *, logs: bool = True, plan: Plan | None = None, given: Evidence | None = None
+) -> EntityDetail:
+    """One entity of a wave, by its number. `plan` and `given`, where one has them already, spare reading what does not change."""
     store = Waves(redis)
+    plan, given = plan or store.plan(w), given or Evidence(redis, w)
     [(key, partition)] = store.members(w, number, number)
-    plan, times = store.plan(w), _row_times(redis, w, number)
+    cells, times = _row(redis, w, number)
     notes = store.notes(w, [(t, number) for t in range(len(w.tasks))])
     spans = [span(times, t) for t in range(len(w.tasks))]
     first = min((s for s, _ in spans if s), default=0.0)
     rows = []
-    for t, task in enumerate(w.tasks):
-        cell = store.cell(w, t, number)
+    for t, (task, cell) in enumerate(zip(w.tasks, cells, strict=True)):
         start, seconds = spans[t]
         ready = max((spans[n][0] + spans[n][1] for n in plan.needs[t]), default=first)
         note = notes.get((t, number), {})
+        inputs, serves = given.of(plan.tasks[t], t, key, cell, note)
         rows.append(
             TaskRow(
                 task=task,
@@ -269,9 +305,10 @@ def entity_by_number(redis: Client, w: Wave, number: int, *, logs: bool = True) 
                 waited=max(0.0, start - ready) if start else 0.0,
                 seconds=seconds if cell != Cell.RUNNING else max(0.0, now() - w.created / 1000 - start),
                 error=note.get("error"),
-                inputs=_inputs(plan, t, w, key, note, ran=cell in RAN),
+                inputs=list(inputs),
                 log=store.log(w, t, number) if logs else "",
                 pipe=str(PipeKey(w.version, task, key, w.date)) if cell in WROTE else "",
+                serves=serves,
             )
         )
     return EntityDetail(
@@ -286,23 +323,15 @@ def entity_by_number(redis: Client, w: Wave, number: int, *, logs: bool = True) 
     )
 
 
-def _row_times(redis: Client, w: Wave, number: int) -> bytes:
+def _row(redis: Client, w: Wave, number: int) -> tuple[bytes, bytes]:
+    """The cells of an entity, a byte a task, and their times."""
     with redis.pipeline(transaction=False) as trip:
         for task in range(len(w.tasks)):
-            at = (task * w.n + number) * 8
-            trip.getrange(w.key("times"), at, at + 7)
-        return b"".join(trip.execute())
-
-
-def _inputs(plan: Plan, task: int, w: Wave, key: str, note: Mapping[str, Any], *, ran: bool) -> list[dict[str, Any]]:
-    """The inputs of a cell: as its note says, and fresh where it ran and the note says nothing."""
-    told = {i["name"]: i for i in note.get("inputs", [])}
-    fresh = {
-        i.name: {"name": i.name, "key": str(PipeKey(w.version, i.name, key, w.date)), "age": 0.0}
-        for i in plan.tasks[task].edges
-        if ran
-    }
-    return list({**fresh, **told}.values())
+            at = task * w.n + number
+            trip.getrange(w.key("board"), at, at)
+            trip.getrange(w.key("times"), at * 8, at * 8 + 7)
+        replies = trip.execute()
+    return b"".join(replies[::2]), b"".join(replies[1::2])
 
 
 def number_of(store: Waves, w: Wave, raw: str) -> int:
@@ -318,20 +347,31 @@ def number_of(store: Waves, w: Wave, raw: str) -> int:
     raise NotFound(f"wave {w.id} ({w.locator}) has no entity {raw!r}")
 
 
-def script_of(redis: Client, name: str, raw: str, *, version: str | None = None, base: str | None = None) -> str:
-    """The executable script of an entity of a wave; for another version when one is given. What that version has not, such as earlier
-    dates, it reads from the wave's own, unless `base` says otherwise."""
+def script_of(
+    redis: Client, name: str, raw: str, *, version: str | None = None, base: str | None = None, task: str | None = None
+) -> str:
+    """The executable script of an entity of a wave; for another version when one is given, of one `task` alone when that is. What that
+    version has not, such as earlier dates, it reads from the wave's own, unless `base` says otherwise.
+
+    Raises:
+        NotFound: no such wave, entity or task.
+    """
     for other in (version, base):
         if other:
             check_version(other)
     store = Waves(redis)
     w = store.get(name)
-    return script_by_number(store, w, number_of(store, w, raw), version=version, base=base)
+    return script_by_number(store, w, number_of(store, w, raw), version=version, base=base, task=task)
 
 
-def script_by_number(store: Waves, w: Wave, number: int, *, version: str | None = None, base: str | None = None) -> str:
-    """The script of an entity, by its number."""
+def script_by_number(
+    store: Waves, w: Wave, number: int, *, version: str | None = None, base: str | None = None, task: str | None = None
+) -> str:
+    """The script of an entity, by its number; otherwise as `script_of`."""
     [(key, _)] = store.members(w, number, number)
+    if task is not None and task not in w.tasks:
+        raise NotFound(f"wave {w.id} ({w.locator}) has no task {task!r}; it has: {', '.join(w.tasks)}")
+    body = store.body(w)
     return script.script(
         flow=w.flow,
         version=version or w.version,
@@ -339,6 +379,12 @@ def script_by_number(store: Waves, w: Wave, number: int, *, version: str | None 
         date=w.date,
         wave=w.id,
         entity=key,
-        body=store.body(w),
+        body=body if task is None else _alone(body, task),
         fixed=version is not None,
     )
+
+
+def _alone(body: str, task: str) -> str:
+    """A script's body with the line of one task, which waits for no other: what it takes is in the pipes, or it is not."""
+    lines = [line for line in body.split("\n") if line.split()[:1] != ["task"] or line.split()[1] == task]
+    return "\n".join(re.sub(r" --after \S+", "", line) for line in lines)

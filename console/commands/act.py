@@ -70,7 +70,7 @@ def trigger(
     """Starts a wave by hand."""
     from console.start import parse_config, start_wave
 
-    with open_redis() as (redis, _), _progress() as tell:
+    with open_redis(write=True) as (redis, _), _progress() as tell:
         launched = start_wave(
             redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
             config=parse_config(config), on_progress=tell,
@@ -84,11 +84,11 @@ def init(flow: str, version: str, date: str | None, state: str | None, config: t
     """What the scheduler runs: starts the wave of a date, once, however often it is called."""
     from console.start import choose_plan, parse_config, start_wave, this_date
 
-    with open_redis() as (redis, _), _progress() as tell:
+    with open_redis(write=True) as (redis, _), _progress() as tell:
         about = date or str(this_date(choose_plan(redis, version, flow)[0]))
         launched = start_wave(
             redis, flow, version=version, date=about, state=state, config=parse_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
-            by="schedule", on_progress=tell,
+            by="schedule", origin="schedule", on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
 
@@ -102,9 +102,9 @@ def cancel(wave: str, as_json: bool) -> None:
     from engine.cancel import cancel as cancel_wave
     from engine.store.waves import Waves
 
-    with open_redis() as (redis, _):
+    with open_redis(write=True) as (redis, _):
         w = Waves(redis).get(wave)
-        done = cancel_wave(redis, w, by=whoami())
+        done = cancel_wave(redis, w, by=whoami(), origin="command")
     show(
         {"id": w.id, "cancelled_cells": done.cells, "held_entities": done.held},
         as_json,
@@ -112,8 +112,44 @@ def cancel(wave: str, as_json: bool) -> None:
     )
 
 
+@click.command()
+@click.argument("wave")
+@click.option("--entity", multiple=True, metavar="KEY", help="Only this entity; may be repeated.")
+@click.option("--task", multiple=True, help="Only entities in which this task did not finish; may be repeated.")
+@click.option("--family", default=None, metavar="KEY", help="Only entities of this family of failures (`wavedeck failures`).")
+@click.option(
+    "--failed",
+    is_flag=True,
+    help="Only entities that failed, were blocked or were cancelled: the default when nothing says which.",
+)
+@click.option("--version", default="", help="With another version's code; default: the wave's.")
+@json_option
+def rerun(
+    wave: str, entity: tuple[str, ...], task: tuple[str, ...], family: str | None, failed: bool, version: str, as_json: bool
+) -> None:  # fmt: skip
+    """Runs entities of a wave again, as a new wave of the same date. What had finished is reused."""
+    from console.by import whoami
+    from console.start import choose_plan, choose_rerun
+    from engine.errors import NotFound
+    from engine.rerun import rerun as rerun_wave
+    from engine.store.waves import Waves
+
+    with open_redis(write=True) as (redis, _), _progress() as tell:
+        w = Waves(redis).get(wave)
+        numbers = choose_rerun(redis, w, entities=entity, tasks=task, family=family, failed=failed)
+        plan = None
+        if version and version != w.version:
+            with contextlib.suppress(NotFound):  # the engine says what the version has
+                plan = choose_plan(redis, version, w.flow)[0]
+        launched = rerun_wave(
+            redis, w, by=whoami(), entities=numbers, version=version, plan=plan, origin="command", on_progress=tell
+        )
+        _launched(redis, launched, as_json)
+
+
 COMMANDS: tuple[click.Command, ...] = (
     trigger,
     init,
     cancel,
+    rerun,
 )

@@ -19,13 +19,16 @@ DEFAULT_VERSION = "main"
 
 
 @contextlib.contextmanager
-def open_redis(*, start: bool = False) -> "Iterator[tuple[Client, str]]":
-    """A client of the Redis that runs (or, with `start`, of one that is started), and its URL."""
+def open_redis(*, start: bool = False, write: bool = False) -> "Iterator[tuple[Client, str]]":
+    """A client of the Redis that runs (or, with `start`, of one that is started), and its URL. Only if it is to `write` can it
+    change anything, and not even then with `--read-only`."""
     from engine.fleet.embedded import redis_server
     from engine.store.connect import check, connect
 
     with redis_server(start=start) as server:
-        client = connect(server.url)
+        context = click.get_current_context(silent=True)
+        forbidden = context is not None and bool(context.find_root().params.get("read_only"))
+        client = connect(server.url, read_only=forbidden or not write)
         check(client, server.url)
         try:
             yield client, server.url

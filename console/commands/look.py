@@ -1,10 +1,14 @@
 """Commands that show a wave, from the list of waves down to one entity."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from console.commands.common import json_option, open_redis, show, version_option
+
+if TYPE_CHECKING:
+    from console.views import WaveDetail
 
 
 @click.command()
@@ -13,7 +17,7 @@ from console.commands.common import json_option, open_redis, show, version_optio
 @click.option("--flow", default=None, help="Only this flow.")
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="How many.")
 def waves(as_json: bool, version: str | None, flow: str | None, limit: int) -> None:
-    """The newest waves."""
+    """The newest waves, each against the last ten of its flow."""
     from console import present, views
 
     with open_redis() as (redis, _):
@@ -22,28 +26,36 @@ def waves(as_json: bool, version: str | None, flow: str | None, limit: int) -> N
 
 @click.command()
 @click.argument("wave")
+@click.option("--at", default="", help="As it was then: 03:12, an ISO 8601 moment, or -10m before its end or now.")
 @json_option
-def wave(wave: str, as_json: bool) -> None:
+def wave(wave: str, at: str, as_json: bool) -> None:
     """One wave: an id, the beginning of one, `last`, or 'flow@version date'."""
     from console import present, views
 
     with open_redis() as (redis, _):
-        detail = views.wave(redis, wave)
+        try:
+            detail = views.wave(redis, wave, at)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--at") from None
     if as_json:
         present.as_json(views.flat(detail))
     else:
-        present.wave(detail)
+        _tell(detail)
 
 
-@click.command()
-@click.argument("wave")
-@json_option
-def failures(wave: str, as_json: bool) -> None:
-    """A wave's failures, grouped by what they have in common."""
-    from console import present, views
+def _tell(detail: "WaveDetail") -> None:
+    """Prints a wave: when it was so, its tasks, and which of them stand out."""
+    from console import present
 
-    with open_redis() as (redis, _):
-        show(views.failures(redis, wave), as_json, present.failures)
+    if detail.at:
+        present.lines(f"as it was at {detail.at}")
+    present.wave(detail)
+    told = [f"slowest          {detail.slowest}"] if detail.slowest else []
+    told += [f"critical path    {' → '.join(detail.critical_path)}"] if detail.critical_path else []
+    if red := detail.first_red:
+        told.append(f"first red        {red['at'] or ''}  {red['task']} of {red['entity']}: {red['error'].get('message', '')}")
+    if told:
+        present.lines("", *told)
 
 
 @click.command()
@@ -63,13 +75,14 @@ def entity(wave: str, key: str, as_json: bool) -> None:
 @click.argument("key")
 @click.option("--version", default=None, help="Write it for another version.")
 @click.option("--base", default=None, help="Read from this version what the other has not.")
+@click.option("--task", default=None, help="Only this task; what it takes is read from the pipes.")
 @json_option
-def script(wave: str, key: str, version: str | None, base: str | None, as_json: bool) -> None:
+def script(wave: str, key: str, version: str | None, base: str | None, task: str | None, as_json: bool) -> None:
     """The executable script of an entity: `wavedeck script ID KEY > s.sh; bash s.sh`."""
     from console import present, views
 
     with open_redis() as (redis, _):
-        text = views.script_of(redis, wave, key, version=version, base=base)
+        text = views.script_of(redis, wave, key, version=version, base=base, task=task)
     if as_json:
         present.as_json({"script": text})
     else:
@@ -79,7 +92,6 @@ def script(wave: str, key: str, version: str | None, base: str | None, as_json: 
 COMMANDS: tuple[click.Command, ...] = (
     waves,
     wave,
-    failures,
     entity,
     script,
 )

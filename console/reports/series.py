@@ -1,0 +1,190 @@
+"""Curves in values: what can be plotted, and what to lay beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from engine.errors import BadKey, BadValue
+from engine.keys import Date, PipeKey
+from engine.payload import decode_json
+from engine.plan import Plan
+from engine.store.catalog import Catalog
+from engine.store.connect import Client
+from engine.store.pipes import Pipes
+
+AHEAD, AFTER, BEFORE = 48, 3, 3
+"""Dates after a forecast whose pipes are looked at: so many at most, and so many beyond what it reaches to; and before it."""
+HISTORY = 48
+"""Dates of a number's history."""
+DEEP, LONGEST, CURVES = 4, 10_000, 4
+"""Levels of a value that are looked through for curves, points of a curve, and curves of a value."""
+LARGEST = 256 * 1024
+"""Bytes of a value that is looked into for curves."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Points (x, y) under a name. `role`: this, earlier (an older forecast), observed (what really happened); `rows`: whether
+    it is put together from a list of objects."""
+
+    name: str
+    points: tuple[tuple[str, float], ...]
+    role: str = "this"
+    rows: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Curves over common x; `dated`: x are dates."""
+
+    curves: tuple[Curve, ...] = field(default=())
+    dated: bool = False
+
+
+def curves_of(value: Any, name: str = "", depth: int = 0) -> Iterator[Curve]:
+    """The curves in a value: mappings of dates to numbers, lists of at least two numbers, lists of objects that have a date and
+    numbers (a curve for each of these), and those inside objects."""
+    if depth > DEEP:
+        return
+    if isinstance(value, Mapping):
+        if value and all(_number(v) or v is None for v in value.values()) and all(map(_is_date, value)):
+            yield from _curve(name, sorted((str(k), v) for k, v in value.items()))
+            return
+        for key, inner in value.items():
+            if isinstance(inner, Mapping | list):
+                yield from curves_of(inner, f"{name}.{key}" if name else str(key), depth + 1)
+    elif isinstance(value, list) and len(value) > 1:
+        if all(_number(v) or v is None for v in value):
+            yield from _curve(name, [(str(i), v) for i, v in enumerate(value)])
+        elif all(isinstance(row, Mapping) for row in value):
+            yield from _of_rows(value, name)
+
+
+def _of_rows(rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[Curve]:
+    when = next((k for k, v in rows[0].items() if _is_date(v) and all(_is_date(row.get(k)) for row in rows)), None)
+    if when is None:
+        return
+    for key in rows[0]:
+        if key != when and all(_number(row.get(key)) or row.get(key) is None for row in rows):
+            points = sorted(((str(row[when]), row.get(key)) for row in rows), key=lambda point: point[0])
+            for curve in _curve(f"{name}.{key}" if name else key, points):
+                yield replace(curve, rows=True)
+
+
+def _curve(name: str, points: Sequence[tuple[str, Any]]) -> Iterator[Curve]:
+    """The curve of these points; none where they are all empty, or some too large for a float."""
+    try:
+        kept = tuple((x, float(y)) for x, y in points[:LONGEST] if y is not None)
+    except OverflowError:
+        return
+    if kept:
+        yield Curve(name or "value", kept)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_date(text: Any) -> bool:
+    if not isinstance(text, str) or len(text) not in (10, 13):
+        return False
+    try:
+        Date(text)
+    except BadKey:
+        return False
+    return True
+
+
+def chart(value: Any) -> Chart | None:
+    """What of a value can be plotted by itself; None when nothing can."""
+    found = tuple(islice(curves_of(value), CURVES))
+    if not found:
+        return None
+    dated = all(_is_date(x) for curve in found for x, _ in curve.points)
+    return Chart(found, dated)
+
+
+def chart_of(redis: Client, key: PipeKey, value: Any) -> Chart | None:
+    """What of a pipe's value can be plotted, with what goes beside it; a single number with those of the dates before it."""
+    if _number(value):
+        return history(redis, key)
+    own = chart(value)
+    return beside(redis, key, own) if own is not None else None
+
+
+def history(redis: Client, key: PipeKey, most: int = HISTORY) -> Chart | None:
+    """The numbers of a pipe over its last dates, this one included; None when there are not two."""
+    dates = [key.date.shift(-n) for n in range(most - 1, -1, -1)]
+    stored = _small(redis, [str(PipeKey(key.version, key.pipe, key.entity, date)) for date in dates])
+    numbers = [(str(d), v) for d, data in zip(dates, stored, strict=True) if _number(v := _decoded(data))]
+    found = tuple(_curve(key.pipe, numbers)) if len(numbers) > 1 else ()
+    return Chart(found, True) if found else None
+
+
+def beside(redis: Client, key: PipeKey, own: Chart) -> Chart:
+    """`own`, a chart of dates, with what earlier values of the same pipe said of them, and with what really happened.
+
+    What really happened is in pipes of the same entity: the curves of dates in the values of tasks that forecast nothing, at the
+    forecast's date and later ones, and of these what they say of their own date and of earlier ones. A flow in which a task reads
+    forecasts of earlier dates (by `history`), as one does that scores them, says itself what to hold against them: then it is the other
+    inputs of that task; else any task without a horizon.
+    """
+    if not own.dated or not own.curves:
+        return own
+    dates = {x for curve in own.curves for x, _ in curve.points}
+    older = [PipeKey(key.version, key.pipe, key.entity, key.date.shift(-back)) for back in range(1, BEFORE + 1)]
+    last = max((Date(x) for x in dates if len(x) == len(key.date)), default=key.date)
+    steps = min(max(int((last.start - key.date.start) / key.date.step), 0) + AFTER, AHEAD)
+    facts = [f for plan in Catalog(redis).flows(key.version).values() if key.pipe in plan.names for f in truths(plan, key.pipe)]
+    later = [PipeKey(key.version, pipe, key.entity, key.date.shift(n)) for n in range(steps + 1) for pipe in facts]
+    stored = _small(redis, [str(k) for k in [*older, *later]])
+    curves = list(own.curves)
+    for past, data in zip(older, stored, strict=False):
+        for curve in _of(data):
+            points = tuple(p for p in curve.points if p[0] in dates)
+            if len(points) > 1:
+                curves.append(Curve(f"{past.date}", points, "earlier"))
+    seen: dict[str, dict[str, float]] = {}
+    for fact, data in zip(later, stored[len(older) :], strict=True):
+        found = _of(data)
+        for curve in [c for c in found if not c.rows] or found:
+            for x, y in curve.points:
+                if x in dates and x <= fact.date:
+                    seen.setdefault(f"{fact.pipe} {curve.name}", {})[x] = y
+    curves += [Curve(name, tuple(sorted(points.items())), "observed") for name, points in seen.items()]
+    return Chart(tuple(curves), True)
+
+
+def truths(plan: Plan, pipe: str) -> list[str]:
+    """The pipes of a flow that say what really happened, where `pipe` is a forecast; none where it is not."""
+    if not plan.tasks[plan.index[pipe]].horizon:
+        return []
+    facts = [t.name for t in plan.tasks if not t.horizon]
+    scoring = [t for t in plan.tasks if any(i.history and i.name not in facts for i in t.inputs)]
+    named = dict.fromkeys(i.name for t in scoring for i in t.edges if i.name in facts)
+    return list(named) or facts
+
+
+def _small(redis: Client, keys: Sequence[str]) -> list[bytes | None]:
+    """The values, without those that nobody would plot for their size."""
+    with redis.pipeline(transaction=False) as trip:
+        for key in keys:
+            trip.strlen(key)
+        wanted = [key for key, size in zip(keys, trip.execute() if keys else [], strict=True) if 0 < size <= LARGEST]
+    found = dict(zip(wanted, Pipes(redis).get_many(wanted), strict=True))
+    return [found.get(key) for key in keys]
+
+
+def _decoded(data: bytes | None) -> Any:
+    try:
+        return None if data is None else decode_json(data)
+    except BadValue:
+        return None
+
+
+def _of(data: bytes | None) -> list[Curve]:
+    found = chart(_decoded(data))
+    return list(found.curves) if found is not None and found.dated else []
