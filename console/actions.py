@@ -38,10 +38,13 @@ def forbidden(run: str, *, read_only: bool) -> bool:
     return read_only and any(a.dangerous and a.run == run for a in ACTIONS)
 
 
-def by_home(*, read_only: bool = False, keymap: KeyMap | None = None) -> Iterator[tuple[str, list[Action]]]:
-    """The registry as the help shows it: titles with their actions, each action under the first place it is at home."""
+def by_home(
+    first: Scope = "waves", *, read_only: bool = False, keymap: KeyMap | None = None
+) -> Iterator[tuple[str, list[Action]]]:
+    """The registry as the help shows it: titles with their actions, each action once, those of the screen `first` before all others."""
     told: set[str] = set()
-    for scope in (*SCREENS, "list", "pane", "everywhere"):
+    near: tuple[Scope, ...] = (first, "everywhere", "list", "pane")
+    for scope in (*near, *(s for s in SCREENS if s != first)):
         found = [a for a in ACTIONS if scope in a.home and a.id not in told and not (read_only and a.dangerous)]
         told |= {a.id for a in found}
         if found:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from textual.actions import ActionParseResult
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 
-from console import theme
+from console import theme as theme_module
 from console.actions import available, bindings, textual_keymap
 from console.feed import Answer, Errand, Feed, Refusal, Source
 from console.history import History
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from console.watch import Watch
     from engine.store.connect import Client
 
-THEMES = (*(t.name for t in theme.THEMES), "ansi-dark")
+THEMES = (*(t.name for t in theme_module.THEMES), "ansi-dark")
 
 
 class WavedeckApp(App[None]):
@@ -62,23 +64,36 @@ class WavedeckApp(App[None]):
         self._start = parse(locator) if locator else None
         self._first_theme = theme or os.environ.get("TEXTUAL_THEME") or self.settings.theme or "wavedeck-dark"
         self._watch: Watch | None = None
+        theme_module.begin_with(self, self._first_theme)
 
     def get_default_screen(self) -> Screen[None]:
-        return WavesScreen(Locator())
+        home = self._start is not None and self._start.view == "waves"
+        return WavesScreen(self._start if self._start is not None and home else Locator())
 
     def on_mount(self) -> None:
-        theme.register(self, self._first_theme)
+        if self.theme != self._first_theme:
+            self.theme = self._first_theme
         if self.settings.keys:
             self.set_keymap(textual_keymap(self.settings.keys))
         if self._start is not None:
             self.go(self._start)
         if not self.read_only:
             self.call_after_refresh(self._ask_for_rights)
+        self.call_after_refresh(self._settle)
+
+    def _settle(self) -> None:
+        gc.enable()
         gc.freeze()  # what is loaded stays; without it a full collection takes longer than a frame
 
     def on_unmount(self) -> None:
         if self._watch is not None:
             self._watch.stop()
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """None below a screen that hides all: Textual would paint the whole terminal whenever one below it changes."""
+        top = self.screen
+        return [] if isinstance(top, DeckScreen) and top.styles.background.a == 1 else super()._background_screens
 
     # Redis, always off the screen's path
 
@@ -180,6 +195,29 @@ class WavedeckApp(App[None]):
         if (place := self.history.step(steps)) is not None:
             self.go(place)
 
+    # errors
+
+    strict: ClassVar[bool] = False
+    """Whether an error of the console's own ends it, as tests want it."""
+
+    @contextlib.contextmanager
+    def unbroken(self) -> Iterator[None]:
+        """An error within is kept and told, and ends nothing."""
+        try:
+            yield
+        except Exception as error:
+            if self.strict:
+                raise
+            from console.broken import keep
+
+            if (told := keep(error)) is not None:
+                self.tell(told, bad=True)
+
+    async def run_action(self, action: str | ActionParseResult, *args: Any, **options: Any) -> bool:
+        with self.unbroken():
+            return await super().run_action(action, *args, **options)
+        return True
+
     # what works on every screen
 
     @property
@@ -239,8 +277,8 @@ class WavedeckApp(App[None]):
     def action_keys(self) -> None:
         from console.screens.help import HelpScreen
 
-        if self.deck_screen is not None:
-            self.push_screen(HelpScreen(self.read_only, self.settings.keys))
+        if (screen := self.deck_screen) is not None:
+            self.push_screen(HelpScreen(screen.scope, self.read_only, self.settings.keys))
 
     def action_next_theme(self) -> None:
         self.theme = THEMES[(THEMES.index(self.theme) + 1) % len(THEMES)] if self.theme in THEMES else THEMES[0]

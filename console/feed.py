@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 PATIENCE = 4.0
 """Seconds of silence after which Redis counts as gone."""
 AGAIN = 0.5
-SLOW = 2.0
-"""Seconds between reads for a screen that another one covers."""
 
 
 class News(Message, bubble=False):
@@ -82,7 +80,7 @@ class Feed(Thread):
     def __init__(self, url: str, source: Source, target: MessagePump) -> None:
         super().__init__(name=f"feed-{type(source).__name__}", daemon=True)
         self._url, self._source, self._to = url, source, target
-        self._wake, self._ended, self._slow, self._paused = Event(), False, False, False
+        self._wake, self._ended, self._least, self._paused = Event(), False, 0.0, False
         self._number = 0
         self._heard: float | None = None
 
@@ -101,10 +99,10 @@ class Feed(Thread):
         if not paused:
             self._wake.set()
 
-    def slow(self, slowly: bool) -> None:
-        """Reads seldom while nobody looks."""
-        self._slow = slowly
-        if not slowly:
+    def slow(self, seconds: float) -> None:
+        """Leaves at least so many seconds between reads, while nobody looks; 0: as often as the source says, and at once."""
+        self._least = seconds
+        if not seconds:
             self._wake.set()
 
     def run(self) -> None:
@@ -113,7 +111,7 @@ class Feed(Thread):
             if redis is None:
                 redis = self._connect()
             pause = AGAIN if redis is None else self._read(redis)
-            self._wake.wait(None if self._paused else max(pause, SLOW) if self._slow else pause)
+            self._wake.wait(None if self._paused else max(pause, self._least))
             self._wake.clear()
         if redis is not None:
             redis.close()

@@ -34,6 +34,11 @@ class History:
         self._places = [*self._places[: self._at + 1], place][-LONGEST:]
         self._at = len(self._places) - 1
 
+    def amend(self, place: Locator) -> None:
+        """Where one is turned out to be `place`: no other visit."""
+        if self._places:
+            self._places[self._at] = place
+
     def step(self, steps: int) -> Locator | None:
         """Goes back (negative) or forward; where one is then, None when there is nothing that way."""
         to = self._at + steps

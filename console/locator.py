@@ -6,7 +6,7 @@ failures flights@main 2013-07-01T14                     `wave … failures` is t
 changes flights@main 2013-07-01T14                      what is different from the wave before
 entity flights@main 2013-07-01T14 JFK-LAX [weather]     an entity, at a task; its key percent-encoded where it holds spaces
 pipes [VERSION[/NAME] [DATE [KEY]]] [vs VERSION]        a level of the pipes, or one pipe, beside that of another version
-state [NAME] · workers [VERSION] · acts
+state [NAME [PARTITION]] · workers [VERSION] · acts
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Locator:
     Parameters:
         wave: the wave's id.
         name: how people call it: `flights@main 2013-07-01T14`; at least one of both leads to a wave.
-        entity: as users write it.
+        entity: as users write it; of a state one of its partitions.
         path: of pipes `version` or `version/name`; a state's name; the version of workers.
         other: the version that pipes are compared with.
         filter: what the list of the view is filtered by.
@@ -117,6 +117,8 @@ def parse(text: str) -> Locator:
         return _of_a_wave(found, rest)
     if view == "pipes":
         return _pipes(found, rest)
+    if view == "state" and len(rest) == 2:
+        return replace(found, path=rest[0], entity=_entity(rest[1]))
     if view in ("state", "workers") and len(rest) <= 1:
         return replace(found, path=rest[0] if rest else "")
     if rest:

@@ -13,7 +13,6 @@ slow_link = true                  # as --slow-link
 from __future__ import annotations
 
 import os
-import tomllib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,10 @@ def load(path: Path | None = None) -> Settings:
     """
     file = path or _file()
     try:
-        told = tomllib.loads(file.read_text("utf-8"))
+        text = file.read_text("utf-8")
+        import tomllib  # most people have no such file
+
+        told = tomllib.loads(text)
     except FileNotFoundError:
         return Settings()
     except (OSError, ValueError) as error:

@@ -47,7 +47,7 @@ if PLAIN:
         cell: Look(glyph, block, seen.letter, seen.word)
         for (cell, seen), glyph, block in zip(LOOKS.items(), ".>+=~xbc", ".>###xbc", strict=True)
     }
-ASCII: dict[int, Any] = {**str.maketrans("│─├┤┼╰╯┴╭╮┬▸◆›‹…·×↓↑→←–▏▕", "|-+++`'+..+>*><~.x" + "v^><-||")} if PLAIN else {}
+ASCII: dict[int, Any] = {**str.maketrans("│─├┤┼╰╯┴╭╮┬▸◆›‹…·×↓↑→←–▏▕▾▲△", "|-+++`'+..+>*><~.x" + "v^><-||vA^")} if PLAIN else {}
 """What of lines and signs is drawn instead."""
 UNKNOWN = Look("?", "?", "?", "unknown")
 """For a byte that this console does not know: a newer engine wrote it."""
@@ -214,14 +214,41 @@ def register(app: App[Any], default: str = "wavedeck-dark") -> None:
     app.theme = default
 
 
+def begin_with(app: App[Any], name: str) -> None:
+    """Adds the themes to an app that has not begun, and gives it the theme `name` if there is one of that name: chosen later, every style
+    would be worked out a second time before the first frame."""
+    for theme in THEMES:
+        app.register_theme(theme)
+    if name in app.available_themes:
+        app.set_reactive(App.theme, name)
+        app.stylesheet.set_variables(app.get_css_variables())
+        dark = app.current_theme.dark
+        app.set_class(dark, "-dark-mode", update=False)
+        app.set_class(not dark, "-light-mode", update=False)
+        app.add_class(f"-theme-{name}", update=False)
+        app._refresh_truecolor_filter(app.ansi_theme)
+
+
 def palette_of(app: App[Any]) -> Palette:
     """The palette that goes with the theme the app shows now; a theme that is not ours gets the nearest.
 
     Under NO_COLOR states differ in brightness, the failed ones brightest: Textual would grey them by their hue.
     """
-    theme = app.current_theme
+    key = app.theme, app.ansi_color, app.no_color
+    found = _CHOSEN.get(key)
+    if found is None:
+        found = _CHOSEN[key] = _choose(app)
+    return found
+
+
+_CHOSEN: dict[tuple[str, bool | None, bool], Palette] = {}
+"""By the theme's name, as `palette_of` chose: it is asked for every line, and asking Textual for its theme costs more than the line."""
+
+
+def _choose(app: App[Any]) -> Palette:
     if app.native_ansi_color:
         return ANSI
+    theme = app.current_theme
     palette = PALETTES.get(theme.name) or (DARK if theme.dark else LIGHT)
     return _without_color(palette) if app.no_color else palette
 

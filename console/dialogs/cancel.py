@@ -9,6 +9,7 @@ from console.by import whoami
 from console.dialogs.base import ActDialog
 from console.feed import Answer
 from console.screens.text_pane import Text, TextLine, line
+from console.screens.words import amounts, many
 from console.theme import SEVERITY, look
 from engine.status import Status
 
@@ -51,7 +52,7 @@ class CancelDialog(ActDialog[str]):
     def on_answer(self, message: Answer) -> None:
         if message.name == "foresee":
             ending: Ending = message.value
-            self.tell(consequences(ending), ready=not ending.over)
+            self.tell(consequences(ending), ready=not ending.over, entities=ending.entities, flow=ending.flow)
         else:
             self.dismiss(message.value)
 
@@ -60,7 +61,7 @@ class CancelDialog(ActDialog[str]):
             from engine.cancel import cancel
             from engine.store.waves import Waves
 
-            done = cancel(redis, Waves(redis).get(self._wave), by=whoami(), reason="cancelled in the console")
+            done = cancel(redis, Waves(redis).get(self._wave), by=whoami(), reason="cancelled in the console", origin="console")
             held = f", {done.held:,} entities are still held by workers, which stop them" if done.held else ""
             return f"cancelled {self._locator}: {done.cells:,} cells at once{held}"
 
@@ -83,7 +84,6 @@ def consequences(ending: Ending) -> Iterator[TextLine]:
                 Text(KEPT[status], "muted"),
             )
             yield told
-    yield line()
     yield line(
         Text(f"of {ending.entities:,} entities, ", "muted"),
         f"{ending.done:,}",
@@ -93,4 +93,7 @@ def consequences(ending: Ending) -> Iterator[TextLine]:
         f"{ending.untouched:,}",
         Text(" were never begun", "muted"),
     )
-    yield line(Text("It cannot be undone. A new wave repeats nothing that worked.", "muted"))
+    yield line(Text("pipes that will not appear: ", "muted"), amounts(ending.lost) or "none")
+    if ending.slots:
+        yield line(Text(many(ending.slots, "slot"), "lit"), Text(" will be free for other waves", "muted"))
+    yield line(Text("What was finished stays. It cannot be undone; R runs the rest as a new wave.", "muted"))

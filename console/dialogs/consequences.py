@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from console.dialogs.expectation import expect, there_already
 from console.start import choose_plan, parse_config, source_of, this_date
-from engine.errors import BadKey, NotFound
+from engine.errors import BadKey, NotFound, Refused
 from engine.keys import Date, check_version, encode_entity
-from engine.status import WROTE, Cell, Status
+from engine.rerun import plan_of, unfinished
+from engine.status import STATUS_OF, WROTE, Cell, Status
 from engine.store.catalog import Catalog, resolve_config
-from engine.store.pipes import Pipes
 from engine.store.states import States
 from engine.store.waves import Waves
 from engine.store.workers import Workers
@@ -58,6 +60,7 @@ class Outcome:
     there: Mapping[str, int]
     workers: int
     slots: int
+    expected: str
     unsure: tuple[str, ...] = field(default=())
 
 
@@ -118,10 +121,12 @@ def foresee(redis: Client, order: Order) -> Outcome:
     resolve_config(plan, Catalog(redis).config(order.version, plan.flow), settings(order.config))
     unsure: list[str] = []
     keys = _entities(redis, plan, flow, date, order, unsure)
-    there = {name: n for name in plan.names if (n := _there(redis, order.version, name, date, keys))}
+    there = there_already(redis, order.version, plan.names, date, keys)
     workers = Workers(redis).alive(order.version)
     slots = sum(len(w.slots) for w in workers)
-    return Outcome(order, len(keys), plan.names, there, len(workers), slots, tuple(unsure))
+    new = {task: len(keys) - there.get(task, 0) for task in plan.names}
+    expected = expect(redis, order.version, plan, new, slots)
+    return Outcome(order, len(keys), plan.names, there, len(workers), slots, expected, tuple(unsure))
 
 
 def _entities(redis: Client, plan: Plan, flow: Flow | None, date: Date, order: Order, unsure: list[str]) -> frozenset[str]:
@@ -143,20 +148,75 @@ def _entities(redis: Client, plan: Plan, flow: Flow | None, date: Date, order: O
     return frozenset(e for e, p in members.items() if not partitions or p in partitions)
 
 
-def _there(redis: Client, version: str, pipe: str, date: Date, keys: frozenset[str]) -> int:
-    return sum(entry.entity in keys for entry in Pipes(redis).entries(version, pipe, date))
+OPEN = frozenset({Status.PENDING, Status.RUNNING})
+WORST = (Status.FAILED, Status.BLOCKED, Status.CANCELLED, Status.RUNNING, Status.PENDING, Status.FINISHED)
+_RANK = bytes(WORST.index(STATUS_OF.get(cell, Status.PENDING)) for cell in range(256))
+_OPEN = bytes(STATUS_OF.get(cell) in OPEN for cell in range(256))
+
+
+@dataclass(frozen=True)
+class Again:
+    """What a re-run would do. `bad`: entities by the worst status they have; `run` and `reused`: task → cells; `open`: how many of the
+    entities have not ended in the wave itself."""
+
+    locator: str
+    flow: str
+    version: str
+    entities: int
+    open: int
+    bad: Mapping[Status, int]
+    run: Mapping[str, int]
+    reused: Mapping[str, int]
+    workers: int
+    slots: int
+    expected: str
+
+
+def foresee_rerun(redis: Client, name: str, numbers: Sequence[int] | None) -> Again:
+    """What running entities of a wave again would do; changes nothing.
+
+    Raises:
+        NotFound: there is no such wave, or its flow is gone.
+        Refused: nothing of it is left to run again.
+    """
+    store = Waves(redis)
+    wave = store.get(name)
+    plan = plan_of(redis, wave, wave.version)
+    board = store.board(wave)
+    chosen = unfinished(board, wave.n) if numbers is None else sorted(set(numbers))
+    if not chosen:
+        raise Refused(f"nothing of {wave.locator} failed, was blocked or was cancelled")
+    members = store.members(wave)
+    there = there_already(redis, wave.version, plan.names, wave.date, frozenset(members[e][0] for e in chosen))
+    columns = [board[t * wave.n : (t + 1) * wave.n] for t in range(len(wave.tasks))]
+    # A column twice, as `min` of a single one is not that of its cells.
+    worst = bytes(map(min, *(column.translate(_RANK) for column in (*columns, columns[0]))))
+    still = bytes(map(max, *(column.translate(_OPEN) for column in (*columns, columns[0]))))
+    ranks = Counter(map(worst.__getitem__, chosen))
+    bad = {WORST[rank]: number for rank, number in sorted(ranks.items())}
+    waits = sum(map(still.__getitem__, chosen))
+    workers = Workers(redis).alive(wave.version)
+    slots = sum(len(w.slots) for w in workers)
+    reused = {task: there.get(task, 0) for task in plan.names}
+    run = {task: len(chosen) - number for task, number in reused.items()}
+    expected = expect(redis, wave.version, plan, run, slots)
+    return Again(wave.locator, wave.flow, wave.version, len(chosen), waits, bad, run, reused, len(workers), slots, expected)
 
 
 @dataclass(frozen=True)
 class Ending:
-    """What cancelling a wave would end: cells by status, entities that wait, entities that workers hold, or why it cannot be."""
+    """What cancelling a wave would end: cells by status, `lost`: task → pipes that will not appear, entities that were never begun,
+    that run now (in `slots` slots) and that are done, or why it cannot be."""
 
     locator: str
+    flow: str
     counts: Mapping[Status, int]
     entities: int
     untouched: int
     running: int
     done: int
+    slots: int
+    lost: Mapping[str, int]
     over: str = ""
 
 
@@ -174,4 +234,7 @@ def foresee_cancel(redis: Client, wave: str) -> Ending:
     running = sum(Cell.RUNNING in cells for cells in zip(*columns, strict=True))
     over = "cancelled" if w.cancelled else "finished" if w.ended else ""
     done = sum(all(c in WROTE for c in cells) for cells in zip(*columns, strict=True))
-    return Ending(w.locator, progress.total, w.n, w.n - w.next, running, done, over)
+    busy = sum(slot.wave == w.id for worker in Workers(redis).alive(w.version) for slot in worker.slots)
+    by_task = {task: progress.by_status(number) for number, task in enumerate(w.tasks)}
+    lost = {task: sum(counts[s] for s in OPEN) for task, counts in by_task.items()}
+    return Ending(w.locator, w.flow, progress.total, w.n, w.n - w.next, running, done, busy, lost, over)

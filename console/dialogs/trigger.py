@@ -12,13 +12,13 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from console.by import whoami
-from console.dialogs.base import ActDialog
+from console.dialogs.base import ActDialog, work, workforce
+from console.dialogs.memory import remember, remembered
 from console.feed import Answer, deliver
 from console.screens.chrome import Line, Piece
 from console.screens.text_pane import Text, TextLine, line
 from console.screens.words import many
 from console.theme import Palette
-from engine.status import Status
 
 if TYPE_CHECKING:
     from console.dialogs.consequences import Offer, Order, Outcome
@@ -70,8 +70,10 @@ class TriggerDialog(ActDialog[tuple[str, str]]):
 
     def __init__(self, flow: str = "", version: str = "", base: str = "") -> None:
         super().__init__()
-        self._start = {"flow": flow, "version": version, "base": base}
+        told = {"flow": flow, "base": base}
+        self._start = remembered(flow, version) | {"version": version} | {name: value for name, value in told.items() if value}
         self._asked, self._timer = 0, None
+        self._looked_at: Order | None = None
         self._outcome: Outcome | None = None
 
     _timer: Timer | None
@@ -84,7 +86,7 @@ class TriggerDialog(ActDialog[tuple[str, str]]):
 
     def on_mount(self) -> None:
         self.tell([line(Text("asking Redis …", "muted"))], ready=False)
-        flow, version = self._start["flow"], self._start["version"]
+        flow, version = self._start.get("flow", ""), self._start["version"]
 
         def question(redis: Client) -> object:
             from console.dialogs.consequences import offer
@@ -100,19 +102,30 @@ class TriggerDialog(ActDialog[tuple[str, str]]):
         return Order(**{name: self.query_one(f"#{name}", Input).value.strip() for name in FIELDS})
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "typed":
+            return
         event.stop()
+        if self.acting or self.order() == self._looked_at:
+            return
         self._outcome = None
+        self._asked += 1  # what is still under way is about another form
         self.query_one("#yes").disabled = True
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(SETTLE, self._foresee)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "typed":
+            return
         event.stop()
         self.focus_next()
 
     def _foresee(self) -> None:
-        order = self.order()
+        if self.acting:
+            return
+        if self._timer is not None:
+            self._timer.stop()
+        order = self._looked_at = self.order()
         if not (order.flow and order.version and order.date):
             self.tell([line(Text("flow, version and date are needed", "muted"))], ready=False)
             return
@@ -129,10 +142,12 @@ class TriggerDialog(ActDialog[tuple[str, str]]):
     def on_answer(self, message: Answer) -> None:
         if message.name == "offer":
             self._fill(message.value)
-        elif message.name == f"foresee {self._asked}":
+        elif message.name == f"foresee {self._asked}" and not self.acting:
             self._outcome = message.value
-            self.tell(consequences(message.value), ready=True)
+            self.tell(consequences(message.value), ready=True, entities=message.value.entities, flow=message.value.order.flow)
         elif message.name == "launch":
+            if self._outcome is not None:
+                remember(self._outcome.order)
             self.dismiss(message.value)
 
     def expects(self, name: str) -> bool:
@@ -170,6 +185,7 @@ class TriggerDialog(ActDialog[tuple[str, str]]):
                 entities=words(order.entities),
                 config=settings(order.config),
                 by=whoami(),
+                origin="console",
                 on_progress=self._queued,
             ).wave
             return wave.id, wave.locator
@@ -187,27 +203,9 @@ def consequences(outcome: Outcome) -> Iterator[TextLine]:
         Text(many(outcome.entities, "entity", "entities"), "lit"),
         Text(f" × {many(tasks, 'task')} = ", "muted"),
         Text(f"{cells:,} cells", "lit"),
-        Text(" will be queued, before those of the schedule", "muted"),
+        Text(", before those of the schedule", "muted"),
     )
-    if there := sum(outcome.there.values()):
-        yield line(
-            Text(f"◉ {there:,}", Status.FINISHED),
-            Text(f" of them have their pipe already and will be reused: {_of(outcome)}", "muted"),
-        )
-    else:
-        yield line(Text("no pipe of this version and date is there yet, so all of them will run", "muted"))
-    if outcome.workers:
-        yield line(
-            Text(f"{many(outcome.workers, 'worker')}", "lit"),
-            Text(f" of {outcome.order.version} alive, {many(outcome.slots, 'slot')}", "muted"),
-        )
-    else:
-        yield line(
-            Text("✗ no worker", Status.FAILED), Text(f" of {outcome.order.version} is alive: it will wait for one", "muted")
-        )
+    yield from work({task: outcome.entities - outcome.there.get(task, 0) for task in outcome.tasks}, outcome.there)
+    yield from workforce(outcome.workers, outcome.slots, outcome.order.version, outcome.expected)
     for doubt in outcome.unsure:
-        yield line(Text(f"{doubt}", "muted"))
-
-
-def _of(outcome: Outcome) -> str:
-    return ", ".join(f"{task} {number:,}" for task, number in outcome.there.items())
+        yield line(Text(doubt, "muted"))

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 STALE = 3.0
 """Seconds without an answer after which a screen says so."""
+UNDER_A_DIALOG, HIDDEN = 2.0, 20.0
+"""Seconds between reads of a screen that is seen around a dialog, and of one that nobody sees."""
 
 
 class DeckScreen(Screen[None]):
@@ -43,8 +45,10 @@ class DeckScreen(Screen[None]):
         self._feed: Feed | None = None
         self._number = 0
         self._at: float | None = None
-        self._born = now()
+        self._born = self._seen_since = now()
+        self._hidden = False
         self._lost = ""
+        self._unshown: object | None = None
 
     # what a screen says of itself
 
@@ -93,7 +97,7 @@ class DeckScreen(Screen[None]):
     def on_mount(self) -> None:
         self._feed = self.deck.make_feed(self.source(), self)
         self.call_after_refresh(self._feed.start)
-        self.set_interval(0.5, self._look_at_age)
+        self._ages = self.set_interval(1.0, self._look_at_age)
         if self.place.filter:
             self.set_filter(self.place.filter)
 
@@ -102,13 +106,20 @@ class DeckScreen(Screen[None]):
             self._feed.stop()
 
     def on_screen_suspend(self, _event: events.ScreenSuspend) -> None:
+        self._hidden = isinstance(self.app.screen, DeckScreen) and self.app.screen is not self
         if self._feed is not None:
-            self._feed.slow(True)
+            self._feed.slow(HIDDEN if self._hidden else UNDER_A_DIALOG)
+            if self._hidden:
+                self._ages.pause()
 
     def on_screen_resume(self, _event: events.ScreenResume) -> None:
-        self.deck.history.visit(self.place)
+        if self.app.screen is self:  # not those that are only passed on the way to a place
+            self.deck.history.visit(self.place)
+        if self._hidden:
+            self._hidden, self._seen_since = False, now()
+            self._ages.resume()
         if self._feed is not None:
-            self._feed.slow(False)
+            self._feed.slow(0.0)
 
     # news
 
@@ -116,8 +127,11 @@ class DeckScreen(Screen[None]):
         if message.number <= self._number:
             return
         self._number, self._at, self._lost = message.number, message.at, ""
-        if message.body is not None:
-            self.show(message.body)
+        self._unshown = self._unshown if message.body is None else message.body
+        if self._unshown is not None:
+            with self.deck.unbroken():  # what could not be shown is tried again with the next news
+                self.show(self._unshown)
+                self._unshown = None
         self._look_at_age()
 
     def on_feed_lost(self, message: FeedLost) -> None:
@@ -135,7 +149,9 @@ class DeckScreen(Screen[None]):
         self._look_at_age()
 
     def _look_at_age(self) -> None:
-        silent = now() - (self._at or self._born)
+        if self._hidden:
+            return
+        silent = now() - max(self._at or self._born, self._seen_since)
         covered = self.app.screen is not self
         late = silent > (STALE if not covered else STALE + 3) and not self.paused
         trouble = self._lost or ("no answer" if late else "")
@@ -153,7 +169,8 @@ class DeckScreen(Screen[None]):
     def on_filter_bar_changed(self, event: FilterBar.Changed) -> None:
         event.stop()
         self.place = replace(self.place, filter=event.text.strip())
-        self.filtered(event.text)
+        with self.deck.unbroken():
+            self.filtered(event.text)
 
     def on_filter_bar_left(self, event: FilterBar.Left) -> None:
         event.stop()
@@ -226,7 +243,8 @@ class DeckScreen(Screen[None]):
         if message.name == "incident":
             self.deck.copy(message.value, "an incident block")
         else:
-            self.answered(message.name, message.value)
+            with self.deck.unbroken():
+                self.answered(message.name, message.value)
 
     def answered(self, name: str, value: Any) -> None:
         """What an errand of this screen has brought back."""

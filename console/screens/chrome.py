@@ -12,7 +12,7 @@ from textual.widget import Widget
 from console.keys import Action
 from console.screens.words import clock
 from console.theme import Palette
-from console.widgets.paint import palette_on, strip_of
+from console.widgets.paint import Drawn, palette_on, strip_of
 from console.widgets.text import clean, fit
 from engine.status import Status
 
@@ -20,7 +20,7 @@ Piece = tuple[str, Style]
 CRUMB = " › "
 
 
-class Line(Widget):
+class Line(Drawn, Widget):
     """One drawn line."""
 
     DEFAULT_CSS = "Line { height: 1; background: $surface; color: $foreground; }"
@@ -64,6 +64,8 @@ class Header(Line):
     def pieces(self, palette: Palette, width: int) -> Iterator[Piece]:
         age = f"{clean(self.age_text)} "
         facts = [clean(fact) for fact in self._facts]
+        if getattr(self.app, "read_only", False) and "read-only" not in facts:
+            facts.append("read-only")
         crumbs = [clean(crumb[:400]) for crumb in self._crumbs]
         room = width - 1 - cell_len(age) - 2
         while facts and cell_len(CRUMB.join(crumbs)) + sum(cell_len(f) + 3 for f in facts) > room:

@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from console.actions import KeyMap, by_home
+from console.keys import Scope
 from console.screens.chrome import Rule
 from console.screens.text_pane import Text, TextLine, TextPane, line
 from console.theme import LOOKS
@@ -34,9 +35,9 @@ class HelpScreen(ModalScreen[None]):
     CSS_PATH = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark,enter", "dismiss", show=False)]
 
-    def __init__(self, read_only: bool, keymap: KeyMap | None = None) -> None:
+    def __init__(self, first: Scope, read_only: bool, keymap: KeyMap | None = None) -> None:
         super().__init__()
-        self._read_only, self._keymap = read_only, keymap
+        self._first, self._read_only, self._keymap = first, read_only, keymap
 
     def compose(self) -> ComposeResult:
         with Vertical(id="help"):
@@ -46,13 +47,13 @@ class HelpScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         self.query_one(Rule).tell("keys", "esc closes")
         pane = self.query_one(TextPane)
-        pane.put(help_lines(self._read_only, self._keymap), top=True)
+        pane.put(help_lines(self._first, self._read_only, self._keymap), top=True)
         pane.focus()
 
 
-def help_lines(read_only: bool, keymap: KeyMap | None = None) -> Iterator[TextLine]:
-    """The help, line by line."""
-    for title, actions in by_home(read_only=read_only, keymap=keymap):
+def help_lines(first: Scope, read_only: bool, keymap: KeyMap | None = None) -> Iterator[TextLine]:
+    """The help, line by line, that of the screen `first` before all other."""
+    for title, actions in by_home(first, read_only=read_only, keymap=keymap):
         yield line(Text(title, "muted"))
         for action in actions:
             yield line(Text(f"  {action.shown:<9} ", "lit"), f"{action.words:<11} ", Text(action.help, "muted"))
@@ -60,6 +61,10 @@ def help_lines(read_only: bool, keymap: KeyMap | None = None) -> Iterator[TextLi
     yield line(Text("states of a task of an entity", "muted"))
     for cell, seen in LOOKS.items():
         yield line(Text(f"  {seen.glyph} ", STATUS_OF[cell]), f"{seen.word:<10}        ", Text(MEANING[Cell(cell)], "muted"))
+    yield line()
+    yield line(Text("tasks of a graph", "muted"))
+    for sign, meaning in (("!", "failed first of all"), ("▲", "the slowest"), ("△", "on the critical path")):
+        yield line(Text(f"  {sign} ", "lit"), Text(meaning, "muted"))
     if read_only:
         yield line()
         yield line(Text("read-only: what would change something is left out", "muted"))

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.suggester import SuggestFromList
-from textual.widgets import Input
 
 from console.keys import Action
 from console.screens.chrome import KeyLine, Line, Piece
 from console.theme import Palette
 from console.widgets.legend import Legend
+
+if TYPE_CHECKING:
+    from textual.widgets import Input
+
+    from console.screens.fields import CommandInput, FilterInput
 
 
 class Mark(Line):
@@ -30,15 +32,6 @@ class Mark(Line):
 
     def pieces(self, palette: Palette, width: int) -> Iterator[Piece]:
         yield f" {self._sign} "[:width], palette.lit
-
-
-class FilterInput(Input):
-    """The field; escape empties it and gives the focus back."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Clear", show=False)]
-
-    def action_leave(self) -> None:
-        self.post_message(FilterBar.Left(keep=False))
 
 
 class FilterBar(Horizontal):
@@ -66,28 +59,42 @@ class FilterBar(Horizontal):
 
     def __init__(self, hint: str) -> None:
         super().__init__()
-        self._hint = hint
+        self._hint, self._text = hint, ""
 
-    def compose(self) -> ComposeResult:
-        yield Mark("/")
-        yield FilterInput(placeholder=self._hint, compact=True, select_on_focus=False)
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._field)
+
+    def _field(self) -> FilterInput | None:
+        """The field; made when the first frame is there, or when it is wanted sooner. None before and after the bar's life."""
+        from console.screens.fields import FilterInput
+
+        for field in self.query(FilterInput):
+            return field
+        if not self.is_attached or not self.is_mounted:
+            return None
+        field = FilterInput(self._text, placeholder=self._hint, compact=True, select_on_focus=False)
+        self.mount(Mark("/"), field)
+        return field
 
     @property
     def text(self) -> str:
         """The filter."""
-        return self.query_one(FilterInput).value
+        field = self._field()
+        return field.value if field is not None else self._text
 
     def open(self, text: str | None = None) -> None:
         """Shows it, with `text` if given, and puts the focus in."""
         self.add_class("-on")
-        if text is not None:
-            self.query_one(FilterInput).value = text
-        self.query_one(FilterInput).focus()
+        if (field := self._field()) is not None:
+            field.value = field.value if text is None else text
+            field.focus()
 
     def put(self, text: str) -> None:
         """Sets the filter, and shows the bar while there is one."""
         self.set_class(bool(text), "-on")
-        self.query_one(FilterInput).value = text
+        self._text = text
+        for field in self.query("FilterInput").results():
+            field.value = text  # type: ignore[attr-defined]
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -96,35 +103,6 @@ class FilterBar(Horizontal):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.post_message(self.Left(keep=True))
-
-
-class CommandInput(Input):
-    """The command line; up and down go through what was typed before."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("up", "recall(-1)", show=False),
-        Binding("down", "recall(1)", show=False),
-    ]
-
-    def __init__(self) -> None:
-        super().__init__(placeholder="wave flights@main 2013-07-01T14 failures", compact=True, select_on_focus=False)
-        self._typed: Sequence[str] = ()
-        self._at = 0
-
-    def begin(self, typed: Sequence[str], known: Sequence[str]) -> None:
-        """Empties it; `typed` can be called back, `known` is what it completes."""
-        self._typed, self._at, self.value = (*typed, ""), len(typed), ""
-        self.suggester = SuggestFromList([*reversed(typed), *known])
-        self.focus()
-
-    def action_recall(self, steps: int) -> None:
-        self._at = min(max(self._at + steps, 0), len(self._typed) - 1)
-        self.value = self._typed[self._at]
-        self.cursor_position = len(self.value)
-
-    def action_leave(self) -> None:
-        self.post_message(Foot.Said(""))
 
 
 class Foot(Horizontal):
@@ -155,18 +133,31 @@ class Foot(Horizontal):
     def compose(self) -> ComposeResult:
         yield Legend()
         yield KeyLine(self._actions)
-        with Horizontal(id="command"):
-            yield Mark(":")
-            yield CommandInput()
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._field)
+
+    def _field(self) -> CommandInput | None:
+        """As of a filter."""
+        from console.screens.fields import CommandInput
+
+        for field in self.query(CommandInput):
+            return field
+        if not self.is_attached or not self.is_mounted:
+            return None
+        field = CommandInput()
+        self.mount(Horizontal(Mark(":"), field, id="command"))
+        return field
 
     def tell(self, actions: Sequence[Action]) -> None:
         """Other keys are at hand now."""
         self.query_one(KeyLine).tell(actions)
 
     def ask(self, typed: Sequence[str], known: Sequence[str]) -> None:
-        """Opens the command line, as `CommandInput.begin` says."""
+        """Opens the command line, as its field's `begin` says."""
         self.add_class("-command")
-        self.query_one(CommandInput).begin(typed, known)
+        if (field := self._field()) is not None:
+            field.begin(typed, known)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

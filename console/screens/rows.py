@@ -17,12 +17,12 @@ from textual.strip import Strip
 from console.actions import bindings
 from console.theme import Palette
 from console.widgets.marks import Marks, lead
-from console.widgets.paint import line_width, palette_on, strip_of
+from console.widgets.paint import Drawn, line_width, palette_on, strip_of
 
 Piece = tuple[str, Style]
 
 
-class RowList(ScrollView, can_focus=True):
+class RowList(Drawn, ScrollView, can_focus=True):
     """Draws `count` rows by `row` below one line by `header`; both give clean text. The header does not scroll."""
 
     DEFAULT_CSS = """
@@ -77,8 +77,13 @@ class RowList(ScrollView, can_focus=True):
         self.refresh()
 
     def repaint_rows(self) -> None:
-        """Paints the rows there are, and not the emptiness below them."""
-        self.refresh(Region(0, self.scroll_offset.y, self.size.width, min(1 + max(self.count, 1), self.size.height)))
+        """Paints the rows that time has changed."""
+        if not self.screen.is_current:
+            return
+        for y in range(1, min(1 + self.count, self.size.height)):
+            kept = self.kept_line(y)
+            if kept is None or self.render_line(y).text.rstrip() != kept.text.rstrip():
+                self.refresh(Region(0, y, self.size.width, 1))
 
     def on_resize(self, _event: events.Resize) -> None:
         self.changed()

@@ -1,10 +1,10 @@
-"""Lines of text from outside, drawn as they are: no markup, no escape sequence, wrapped to the width."""
+"""Lines of text from outside, drawn as they are: no markup, no escape sequence, wrapped to the width; searched, and followed."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from rich.cells import cell_len, chop_cells
@@ -12,6 +12,7 @@ from rich.style import Style
 from textual import events
 from textual.binding import BindingType
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -28,10 +29,11 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of a line and how it is meant."""
+    """A piece of a line and how it is meant. `hit`: which match of a search it is (a part of), -1 for none."""
 
     text: str
     tone: Tone = "text"
+    hit: int = -1
 
 
 TextLine = tuple[Text, ...]
@@ -55,8 +57,53 @@ def styled(palette: Palette, tone: Tone) -> Style:
     return {"text": palette.text, "muted": palette.muted, "faint": palette.faint, "lit": palette.lit}[tone]
 
 
+def pattern_of(query: str) -> re.Pattern[str] | None:
+    """What to look for: a regular expression, or, when it is none, the very text; capitals only matter where there are some."""
+    if not query:
+        return None
+    flags = re.IGNORECASE if query == query.lower() else 0
+    try:
+        return re.compile(query, flags)
+    except re.error:
+        return re.compile(re.escape(query), flags)
+
+
+def matches(one: TextLine, pattern: re.Pattern[str] | None) -> list[tuple[int, int]]:
+    """Where a line, as it is shown, matches: pairs of first character and the one after the last."""
+    if pattern is None:
+        return []
+    text = "".join(clean(part.text) for part in one)
+    return [found.span() for found in pattern.finditer(text) if found.end() > found.start()]
+
+
+def marked(rows: list[list[Text]], spans: Sequence[tuple[int, int]], first: int) -> list[list[Text]]:
+    """The rows of a line, cut where its matches begin and end; the matches are numbered from `first`."""
+    found: list[list[Text]] = []
+    at = 0
+    for number, row in enumerate(rows):
+        hang = row[:1] if number else []
+        parts = row[len(hang) :]
+        found.append([*hang, *_split(parts, spans, first, at)])
+        at += sum(len(part.text) for part in parts)
+    return found
+
+
+def _split(parts: Sequence[Text], spans: Sequence[tuple[int, int]], first: int, at: int) -> Iterator[Text]:
+    for part in parts:
+        end, done = at + len(part.text), at
+        for number, (start, stop) in enumerate(spans, first):
+            low, high = max(start, at), min(stop, end)
+            if low < high:
+                yield replace(part, text=part.text[done - at : low - at])
+                yield replace(part, text=part.text[low - at : high - at], hit=number)
+                done = high
+        yield replace(part, text=part.text[done - at :])
+        at = end
+
+
 class TextPane(ScrollView, can_focus=True):
-    """Shows lines. One that `follow`s begins at its end and stays there when lines are added; any other stays where it is."""
+    """Shows lines. One that can `follow` begins at its end and stays there when lines are added, until a person scrolls up; at the end
+    (`G`) it follows again. Any other stays where it is."""
 
     DEFAULT_CSS = """
     TextPane {
@@ -66,9 +113,16 @@ class TextPane(ScrollView, can_focus=True):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("pane")]
 
+    class Looked(Message):
+        """What the pane says of itself (`state`) has changed."""
+
     def __init__(self, *, follow: bool = False, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.follow = follow
+        self.following = follow
+        self.hit = -1
+        self._hits: list[tuple[int, int]] = []  # line and row in which each match begins
+        self._query = ""
         self._lines: tuple[TextLine, ...] = ()
         self._wrapped: list[list[Text]] = []
         self._width = 0
@@ -78,25 +132,89 @@ class TextPane(ScrollView, can_focus=True):
         """What it shows, as text."""
         return "\n".join("".join(part.text for part in one) for one in self._lines)
 
+    @property
+    def hits(self) -> int:
+        """How many matches there are."""
+        return len(self._hits)
+
+    @property
+    def state(self) -> str:
+        """Where in its matches it is, and whether it follows: `3 of 17 · following`."""
+        found = "" if not self._query else f"{self.hit + 1} of {self.hits}" if self.hits else f"nothing is like {self._query}"
+        follows = "" if not self.follow else "following" if self.following else "not following, G does"
+        return " · ".join(filter(None, [found, follows]))
+
+    @property
+    def chosen(self) -> str:
+        """The line of the match one is at, cleaned; empty when there is none."""
+        one = self._lines[self._hits[self.hit][0]] if 0 <= self.hit < self.hits else ()
+        return clean("".join(part.text for part in one))
+
     def put(self, lines: Iterable[Sequence[Text]], *, top: bool = False) -> None:
-        """Shows `lines`, from the first if `top`."""
+        """Shows `lines`, from the first if `top`; one that can follow then does."""
         told = tuple(tuple(one) for one in lines)
         if told == self._lines and not top:
             return
-        at_end = self.scroll_offset.y >= self.max_scroll_y
         self._lines = told
+        if top:
+            self.following, self.hit = self.follow, -1
         self._wrap()
-        if top and not self.follow:
+        if self.hits and self.hit < 0:
+            self.hit = 0
+        if self.following and self.follow:
+            self.call_after_refresh(self._to_end)
+        elif top:
             self.scroll_to(y=0, animate=False)
-        elif self.follow and (at_end or top):
-            self.call_after_refresh(self.scroll_end, animate=False)
+        self.post_message(self.Looked())
+
+    def search(self, query: str) -> None:
+        """Sets matches of `query` apart and goes to the next from where one is; nothing is looked for when it is empty."""
+        if query == self._query:
+            return
+        self._query = query
+        self._wrap()
+        here = self.scroll_offset.y
+        self.hit = next((hit for hit, (_, row) in enumerate(self._hits) if row >= here), 0) if self._hits else -1
+        self._show_hit()
+
+    def step(self, steps: int) -> None:
+        """Goes to the next match, or the one before; after the last comes the first."""
+        if self.hits:
+            self.hit = (self.hit + steps) % self.hits
+            self._show_hit()
+
+    def _show_hit(self) -> None:
+        if 0 <= self.hit < self.hits:
+            row, top, height = self._hits[self.hit][1], self.scroll_offset.y, max(self.size.height, 1)
+            if not top <= row < top + height:
+                self.scroll_to(y=max(row - height // 2, 0), animate=False)
+        self.refresh()
+        self.post_message(self.Looked())
+
+    def _to_end(self) -> None:
+        if self.following:
+            self.scroll_to(y=self.max_scroll_y, animate=False)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if self.follow and round(old_value) != round(new_value):
+            self._follow(round(new_value) >= self.max_scroll_y)
+
+    def _follow(self, following: bool) -> None:
+        if following != self.following:
+            self.following = following
+            self.post_message(self.Looked())
 
     def on_resize(self, _event: events.Resize) -> None:
         if line_width(self) != self._width:
             self._wrap()
+        if self.follow and self.following:
+            self.call_after_refresh(self._to_end)
 
     def action_move(self, rows: int) -> None:
         self.scroll_to(y=self.scroll_offset.y + rows, animate=False)
+        if self.follow and rows > 0 and self.scroll_offset.y + rows >= self.max_scroll_y:
+            self._follow(True)
 
     def action_page(self, pages: int) -> None:
         self.action_move(pages * max(self.size.height - 1, 1))
@@ -105,13 +223,28 @@ class TextPane(ScrollView, can_focus=True):
         palette, number = palette_on(self), y + self.scroll_offset.y
         pieces: list[tuple[str, Style]] = []
         if number < len(self._wrapped):
-            pieces = [(" ", palette.text), *((p.text, styled(palette, p.tone)) for p in self._wrapped[number])]
+            pieces = [(" ", palette.text), *((p.text, self._style(palette, p)) for p in self._wrapped[number])]
         return strip_of(pieces, line_width(self), palette.text)
+
+    def _style(self, palette: Palette, part: Text) -> Style:
+        """A match is underlined; the one that one is at is turned round."""
+        if part.hit < 0:
+            return styled(palette, part.tone)
+        return palette.lit + Style(reverse=True) if part.hit == self.hit else palette.lit + Style(underline=True)
 
     def _wrap(self) -> None:
         self._width = line_width(self)
         room = max(self._width - 2, 8)
-        self._wrapped = [row for one in self._lines for row in _rows(one, room)]
+        pattern = pattern_of(self._query)
+        self._wrapped, self._hits = [], []
+        for number, one in enumerate(self._lines):
+            rows = _rows(one, room)
+            if spans := matches(one, pattern):
+                rows = marked(rows, spans, len(self._hits))
+                begun = {part.hit: at for at, row in reversed(list(enumerate(rows))) for part in row if part.hit >= 0}
+                self._hits += [(number, len(self._wrapped) + begun[hit]) for hit in sorted(begun)]
+            self._wrapped += rows
+        self.hit = min(self.hit, self.hits - 1)
         self.virtual_size = Size(self._width, len(self._wrapped))
         self.refresh()
 
@@ -128,9 +261,9 @@ def _rows(one: TextLine, width: int) -> list[list[Text]]:
             at_word = head.rfind(" ") + 1
             if at_word > len(head) // 2 and text[len(head)] != " ":
                 head = head[:at_word]
-            rows[-1].append(Text(head, part.tone))
+            rows[-1].append(replace(part, text=head))
             rows.append([Text(" " * hang)])
             text, left = text[len(head) :], width - hang
-        rows[-1].append(Text(text, part.tone))
+        rows[-1].append(replace(part, text=text))
         left -= cell_len(text)
     return rows

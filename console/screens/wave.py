@@ -1,248 +1,311 @@
-"""One wave: where it is, what is red, who it is."""
+"""One wave: where it is, what is red, who it is; and how it was."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
-from textual.app import ComposeResult
-from textual.binding import BindingType
 
-from console.actions import bindings
-from console.feed import Source
+from console.feed import Refusal
 from console.locator import Locator
 from console.moment import now
-from console.screens.base import DeckScreen
-from console.screens.chrome import Header, Line, Piece, Rule
-from console.screens.prompts import FilterBar
-from console.screens.wave_list import phase_look
-from console.screens.words import ago, duration, many, rate, unix
-from console.sources.wave import NEEDS_WORDS, WaveNews, WaveSource, WaveStill
-from console.theme import Palette, look
-from console.views import WaveRow
-from console.widgets.bar import progress
-from console.widgets.flow_graph import FlowGraph, GraphSnapshot, TaskSnapshot
+from console.screens.chrome import Header, Rule
+from console.screens.wave_filter import FAILURES, LIST_SORTS, MAP_SORTS, UNFINISHED, next_sort, pick, said, unread
+from console.screens.wave_graph import SIGNS, Remarks, graph_of, related
+from console.screens.wave_parts import WaveParts
+from console.screens.wave_rewind import Then
+from console.screens.wave_summary import Summary
+from console.screens.words import clock, many
+from console.sources.wave import WaveNews, WaveStill
+from console.sources.wave_more import Reel
+from console.widgets.flow_graph import FlowGraph
 from console.widgets.matrix import EntityMatrix
-from console.widgets.select import QueryError, parse, select
-from console.widgets.text import short_seconds
-from engine.status import STATUS_OF, Cell, Status
+from console.widgets.select import QueryError, worst
+from console.widgets.text import clean, fit
 
-FAILURES = "status:failed,blocked"
+if TYPE_CHECKING:
+    from console.widgets.heat_map import HeatMap
+
 RESORT = 1.0
 """Seconds between sortings, so that rows can be read while a wave moves."""
 
 
-class Summary(Line):
-    """A wave in a line: how far, what went wrong, how fast, until when."""
-
-    DEFAULT_CSS = "Summary { background: $background; }"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._row: WaveRow | None = None
-
-    def update(self, row: WaveRow) -> None:
-        """Shows `row`."""
-        self._row = row
-        self.refresh()
-
-    def pieces(self, palette: Palette, width: int) -> Iterator[Piece]:
-        if self._row is None:
-            yield " asking Redis …", palette.muted
-            return
-        row = self._row
-        status, label = phase_look(row)
-        yield f" {look(status).glyph} ", palette.style(status)
-        yield f"{label if label.endswith('%') else row.phase}  ", palette.text
-        bar = 24 if width >= 110 else 12
-        for part, cells in progress({Status(s): n for s, n in row.counts.items()}, bar).bar:
-            yield look(part).block * cells, palette.bars[part]
-        used = 5 + len(label if label.endswith("%") else row.phase) + bar
-        for bad in (Status.FAILED, Status.BLOCKED, Status.CANCELLED):
-            if number := row.counts[bad]:
-                text = f"  {number:,} {look(bad).glyph} {look(bad).word}"
-                yield text, palette.style(bad)
-                used += len(text)
-        facts = self._facts(row)
-        while facts and used + sum(len(f) + 3 for f in facts) > width:
-            facts.pop()
-        text = " · ".join(facts)
-        yield " " * max(width - used - len(text) - 1, 2), palette.text
-        yield text, palette.muted
-
-    def _facts(self, row: WaveRow) -> list[str]:
-        """The first is kept longest."""
-        if row.phase == "queued":
-            return ["waits for a worker", f"queued {ago(now() - (unix(row.created) or now()))}"]
-        if row.phase == "running":
-            left = f"ETA {short_seconds(row.eta)}" if row.eta is not None else "ETA –"
-            return [left, f"{duration(row.seconds)} elapsed", rate(row.rate)]
-        took = [f"took {short_seconds(row.seconds)}"] if row.started else []
-        return [
-            *([row.cancelled] if row.cancelled else []),
-            *took,
-            ago(now() - (unix(row.ended) or now())),
-        ]
-
-
-class WaveScreen(DeckScreen):
-    """The flow as a graph, and below it the entities."""
-
-    scope = "wave"
-    CSS_PATH = "wave.tcss"
-    AUTO_FOCUS = "EntityMatrix"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings("wave")]
+class WaveScreen(WaveParts):
+    """The flow as a graph, and below it the entities: as rows or as a heat map, now or at an earlier moment."""
 
     def __init__(self, place: Locator) -> None:
         super().__init__(place)
-        self._source = WaveSource(place.of)
-        self._still: WaveStill | None = None
-        self._news: WaveNews | None = None
-        self._sorted: tuple[str, bytes] | None = None
-        self._sorted_at = 0.0
-        self._whys: dict[int, tuple[bytes, str]] = {}
-        self._wanted: set[int] = set()
-        self._asking = False
-
-    def compose(self) -> ComposeResult:
-        yield Header(["waves", self.place.name or self.place.of])
-        yield Summary().set_class(True, "panel")
-        yield FlowGraph(id="graph", classes="panel")
-        yield Rule(id="rule")
-        yield FilterBar("regex · status:failed · task:NAME · partition:P · !not")
-        yield EntityMatrix(why=self._why, empty="asking Redis …", id="matrix", classes="panel")
-        yield self.foot()
+        self._steps: list[int] = []
+        self._picked_for: tuple[object, ...] = ()
 
     def on_mount(self) -> None:
-        self.set_interval(RESORT, self._sort)
-
-    def source(self) -> Source:
-        return self._source
+        self.set_interval(RESORT, self._tick)
 
     def show(self, body: object) -> None:
         assert isinstance(body, WaveNews)  # noqa: S101
         self._news = body
-        matrix = self.query_one(EntityMatrix)
-        for entity, told in body.whys.items():
-            if self._whys.get(entity) != told:
-                self._whys[entity] = told
-                matrix.refresh()
+        if self._reasons.heard(body):
+            self._matrix.ask_again()
         if body.still is not self._still:
-            self._open(body)
-        else:
-            matrix.update(body.board)
-        self.query_one(FlowGraph).update(_graph(body))
-        self.query_one(Summary).update(body.row)
-        wave = body.still.wave
-        size = f"{many(wave.n, 'entity', 'entities')} × {many(len(wave.tasks), 'task')}"
-        self.query_one(Header).tell(["waves", wave.locator], [f"by {wave.by}", many(body.workers, "worker"), size])
+            self._open(body.still)
+        elif self._then is None:
+            self._show_moment()
+        self._asks.look(body)
+        self._look()
 
-    def _open(self, news: WaveNews) -> None:
-        self._still, wave = news.still, news.still.wave
-        self.place = replace(self.place, wave=wave.id, name=wave.locator)
-        self.query_one(FlowGraph).set_layout(news.still.layout)
-        self.query_one(EntityMatrix).set_entities(news.still.entities, news.board)
-        self._sort(now=True)
+    def _open(self, still: WaveStill) -> None:
+        before, self._still, wave = self._still, still, still.wave
+        if before is not None and before.wave.id == wave.id:  # only its names are better known
+            row = self._matrix.cursor
+            self._matrix.set_entities(still.entities, self._board, self._matrix.order)
+            self._matrix.cursor = row
+            self._picked_for = ()
+        else:
+            self.place = replace(self.place, wave=wave.id, name=wave.locator)
+            self._rail.set_layout(still.layout)
+            self._matrix.set_entities(still.entities, self._board)
+        self._show_moment()
+        self._pick()
+
+    def _show_moment(self) -> None:
+        news, then = self._news, self._then
+        if news is None:
+            return
+        wave, board = news.still.wave, self._board
+        counts = then.counts(len(wave.tasks)) if then else news.counts
+        red = self._asks.red
+        late = red is None or (then is not None and red.seconds > then.at)
+        remarks = Remarks() if red is None or late else Remarks(red.task, red.clock)
+        self._graph.update(graph_of(news.still.plan, counts, {} if then else news.durations, remarks))
+        self.query_one(Summary).update(then.row(news.row) if then else news.row, f"it was {then.clock}" if then else "")
+        self._matrix.update(board)
+        if self._mapped:
+            self._draw_map()
+        size = f"{many(wave.n, 'entity', 'entities')} × {many(len(wave.tasks), 'task')}"
+        crumbs = ["waves", wave.locator, *([f"as it was at {then.clock}"] if then else [])]
+        self.query_one(Header).tell(crumbs, [f"by {wave.by}", many(news.workers, "worker"), size])
+
+    def _draw_map(self) -> None:
+        if self._map is None or self._still is None:
+            return
+        wave, board = self._still.wave, self._board
+        tasks = range(len(wave.tasks)) if self._chosen is None else [wave.tasks.index(self._chosen)]
+        self._map.update(worst(board, wave.n, tasks), self._picked.order)
 
     # which entities, in which order
 
-    def _sort(self, *, now: bool = False) -> None:
-        """Filters and sorts, when the board or the query is another one since the last time."""
-        news, asked = self._news, self.place.filter
-        if news is None or self._sorted == (asked, news.board) or (self.app.screen is not self and not now):
-            return
-        rule, matrix, e = self.query_one(Rule), self.query_one(EntityMatrix), news.still.entities
-        try:
-            query = parse(asked)
-            order = select(news.board, e.n, e.tasks, e.names, query, partitions=e.partitions, sort="failures")
-        except QueryError as error:
-            rule.tell(str(error), bad=True)
-            return
-        self._sorted = asked, news.board
-        matrix._empty = "no entity matches; esc clears the filter" if asked else "no entities"
-        if order != matrix.order:
-            matrix.show(order, follow=matrix.cursor > 0)
-        shown = f"{len(order):,} of {e.n:,} entities · {asked}" if asked else many(e.n, "entity", "entities")
-        rule.tell(shown, "failures first")
+    def _tick(self) -> None:
+        self._pick(calmly=True)
+        self._look()
+        if self._reasons.counting and self._then is None and not self._mapped:
+            self._reasons.counting = False
+            self._matrix.ask_again()
+        if self._news is not None and self._then is None:
+            self._asks.again(self._sort_now, self._chosen, self._news)
 
-    def filtered(self, text: str) -> None:  # noqa: ARG002
-        self._sort(now=True)
+    def _pick(self, *, calmly: bool = False) -> None:
+        if self._still is None or (calmly and self.app.screen is not self):
+            return
+        e, sort, text = self._still.entities, self._sort_now, self.place.filter
+        order, families = self._asks.order(sort, self._chosen), self._asks.families(text)
+        whole = self._then is not None or (self._news is not None and self._news.whole)
+        wanted = (text, sort, self._chosen, id(order), self._asks.family_number, self._board, whole)
+        if wanted == self._picked_for:
+            return
+        try:
+            found = unread(e)
+            if whole:
+                found = pick(self._board, e, text, sort=sort, order=order, task=self._chosen, families=families)
+        except QueryError as error:
+            self.query_one(Rule).tell(str(error), bad=True)
+            return
+        self._picked_for = wanted
+        self._picked = found
+        self._matrix._empty = "no entity matches; esc clears the filter" if text else "no entities"
+        if self._mapped:
+            self._draw_map()
+        elif found.order != self._matrix.order:
+            self._matrix.show(found.order, follow=self._matrix.cursor > 0)
+            self._look()
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._still is None:
+            return
+        marks, then = len(self._matrix.marks), self._then
+        picked = " · ".join(filter(None, [self._picked.words, f"{marks} marked" if marks else ""]))
+        words = f"{then.words} · . forward, esc now · {picked}" if then else picked
+        signs = SIGNS if self._graph.marked else ""
+        right = " · ".join(filter(None, [self._graph.hint or signs, self._sorted_by()]))
+        if self._mapped and self._map is not None and self._map.entity is not None:
+            words = self._reasons.spelled(self._still, self._board, self._map.entity)
+            words = f"{then.words} · {words}" if then else words
+            long = f"{picked} · {self._sorted_by()}"
+            room = self.size.width - len(words) - 11
+            shown, n = len(self._picked.order), self._still.entities.n
+            right = long if len(long) <= room else f"{shown:,} of {n:,}" if shown < n else f"{n:,}"
+            words = fit(words, max(self.size.width - len(right) - 11, 24)).rstrip()
+        self.query_one(Rule).tell(words, right, bad=then is not None)
+
+    def _sorted_by(self) -> str:
+        """How the entities are sorted, and how old that is where it may be."""
+        news = self._news
+        if news is None or self._then is not None or not self._source.slow_link:
+            return said(self._sort_now)
+        return f"{said(self._sort_now)} as of {clock(news.whole_at)}" if news.whole else "by number; O and / read all"
+
+    def filtered(self, text: str) -> None:
+        if text:
+            self._demand()
+        self._pick()
 
     def _set_query(self, text: str) -> None:
         self.set_filter("" if text == self.place.filter else text)
 
+    def action_failures(self) -> None:
+        self._set_query(FAILURES)
+
+    def action_unfinished(self) -> None:
+        self._set_query(UNFINISHED)
+
+    def action_sort(self) -> None:
+        self._sorts[self._mapped] = next_sort(self._sort_now, MAP_SORTS if self._mapped else LIST_SORTS)
+        if self._news is not None:
+            self._asks.again(self._sort_now, self._chosen, self._news)
+        self._demand()
+        self._pick()
+        self._tell()
+
+    @on(EntityMatrix.Marked)
+    def _marked(self) -> None:
+        self._tell()
+
+    # the graph
+
     @on(FlowGraph.NodeSelected)
-    def _mark(self, event: FlowGraph.NodeSelected) -> None:
-        self.query_one(EntityMatrix).mark(event.task)
+    def _selected(self, event: FlowGraph.NodeSelected) -> None:
+        self._select(event.task)
+
+    def _select(self, task: str | None) -> None:
+        if self._still is None or task == self._chosen:
+            return
+        self._chosen, plan = task, self._still.plan
+        if task is not None:
+            self._demand()
+        self._matrix.mark(task, frozenset(range(len(plan.names))) - related(plan, task) if task else frozenset())
+        self._pick()
+        self._tell()
 
     @on(FlowGraph.NodeOpened)
     def _only_of_task(self, event: FlowGraph.NodeOpened) -> None:
         self._set_query(f"task:{event.task}")
 
+    # the heat map
+
+    def on_heat_map_pointed(self) -> None:
+        self._tell()
+
+    def on_heat_map_entity_chosen(self, event: HeatMap.EntityChosen) -> None:
+        self._go_to(event.index)
+
+    def on_heat_map_mark(self, event: HeatMap.Mark) -> None:
+        self._matrix.marks.toggle(event.index)
+        self._tell()
+
+    # as it was
+
+    def action_rewind(self, steps: int) -> None:
+        if self._then is not None:
+            self._go_back(self._then.stepped(steps))
+        elif steps > 0:
+            self.say("this is now; , goes back")
+        elif self._still is not None:
+            self._steps.append(steps)
+            if len(self._steps) == 1:
+                self._asks.reel(self._still.wave)
+
+    def _go_back(self, then: Then | None) -> None:
+        """To a moment; None is now."""
+        self._then = then
+        self._show_moment()
+        self._pick()
+        self._tell()
+
+    def _rewound(self, reel: Reel) -> None:
+        then: Then | None = Then.last(reel)
+        for steps in self._steps:
+            then = then.stepped(steps) if then else None
+        self._steps.clear()
+        if then is None:
+            self.say("nothing of this wave has run yet")
+        else:
+            self._go_back(then)
+
+    def answered(self, name: str, value: object) -> None:
+        if isinstance(value, Reel):
+            self._rewound(value)
+        elif self._asks.heard(name, value):
+            self._show_moment()
+            self._pick()
+        else:
+            super().answered(name, value)
+
+    def on_refusal(self, message: Refusal) -> None:
+        self._steps.clear()
+        self._asks.refused(message.name)
+        super().on_refusal(message)
+        self._pick()
+
+    def action_back(self) -> None:
+        """Out of the selection, else back to now, else as every screen."""
+        if self._chosen is not None:
+            self._graph.select(None)
+            self._select(None)
+        elif self._then is not None:
+            self._go_back(None)
+        else:
+            super().action_back()
+
     # why
 
     def _why(self, entity: int) -> str:
-        """What to say of an entity, and a note to ask for it when that is not known."""
         assert self._news is not None  # noqa: S101
-        row = self._news.board[entity :: self._news.still.entities.n]
-        known = self._whys.get(entity)
-        if known is not None and known[0] == row:
-            return known[1]
-        if not NEEDS_WORDS.isdisjoint(row):
-            self._wanted.add(entity)
-            if not self._asking:
-                self._asking = True
-                self.set_timer(0.02, self._ask)
-            return known[1] if known else ""
-        tasks = self._news.still.entities.tasks
-        running = [tasks[t] for t, cell in enumerate(row) if cell == Cell.RUNNING]
-        return f"{', '.join(running)} …" if running else ""
-
-    def _ask(self) -> None:
-        self._asking = False
-        self._source.wanted = frozenset(self._wanted)
-        self._wanted.clear()
-        self.feed.wake()
+        return self._reasons.of(self._news, entity, self._board, now(), past=self._then is not None)
 
     # going and doing
 
     @on(EntityMatrix.EntityChosen)
     def _open_entity(self, event: EntityMatrix.EntityChosen) -> None:
+        self._go_to(event.index)
+
+    def _go_to(self, entity: int) -> None:
         assert self._still is not None  # noqa: S101
         wave, names = self._still.wave, self._still.entities.names
-        self.deck.go(Locator("entity", wave=wave.id, name=wave.locator, entity=names[event.index]))
+        self.deck.go(Locator("entity", wave=wave.id, name=wave.locator, entity=names[entity], task=self._chosen or ""))
 
-    def action_failures(self) -> None:
-        self._set_query(FAILURES)
+    def action_rerun(self) -> None:
+        if self._still is None:
+            return
+        wave, marked = self._still.wave, sorted(e for e in self._matrix.marks if isinstance(e, int))
+        numbers: list[int] | None = None
+        if marked:
+            numbers, what = marked, f"{many(len(marked), 'entity', 'entities')} marked"
+        elif self._then is not None:
+            self.say("this is the wave as it was; esc goes back to now")
+            return
+        elif self.place.filter or self._picked.narrowed:
+            numbers, what = sorted(self._picked.order), self._picked.words
+        else:
+            what = ""
+        if numbers == []:
+            self.say("no entity is shown")
+        else:
+            self.deck.rerun(wave.id, wave.locator, what, numbers)
 
-    def action_trigger(self) -> None:
-        from console.dialogs.trigger import TriggerDialog
-
-        start = (self._still.wave.flow, self._still.wave.version, self._still.wave.base) if self._still else ()
-        self.app.push_screen(TriggerDialog(*start), self.deck.launched)
-
-    def action_cancel_wave(self) -> None:
-        from console.dialogs.cancel import CancelDialog
-
-        if self._still is not None:
-            wave = self._still.wave
-            self.app.push_screen(CancelDialog(wave.id, wave.locator), self.deck.cancelled)
-
-
-def _graph(news: WaveNews) -> GraphSnapshot:
-    """The news as the graph draws it."""
-    shown = {}
-    for task, cells in zip(news.still.wave.tasks, news.counts, strict=True):
-        counts = dict.fromkeys(Status, 0)
-        for cell, number in cells.items():
-            counts[STATUS_OF[cell]] += number
-        ran = news.durations.get(task)
-        shown[task] = TaskSnapshot(counts, ran.p50 if ran else None, ran.p95 if ran else None, _remark(cells))
-    return GraphSnapshot(shown)
-
-
-def _remark(cells: Mapping[int, int]) -> str:
-    marks = [(cells.get(cell, 0), look(cell)) for cell in (Cell.FALLBACK, Cell.REUSED)]
-    return "  ".join(f"{seen.glyph} {number:,} {seen.word}" for number, seen in marks if number)
+    def copied(self) -> str:
+        entity = self._entities.entity
+        if self._still is None or entity is None:
+            return ""
+        why = self._why(entity)
+        return clean(" · ".join(filter(None, [self._reasons.spelled(self._still, self._board, entity), why])))

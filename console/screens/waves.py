@@ -12,17 +12,19 @@ from textual.binding import BindingType
 from console.actions import bindings
 from console.feed import Late, Place, Source
 from console.locator import Locator
-from console.screens.base import DeckScreen
 from console.screens.chrome import Header
 from console.screens.prompts import FilterBar
+from console.screens.verbs import WaveVerbs
+from console.screens.wave_columns import SORTS
 from console.screens.wave_list import WaveList, matches
 from console.screens.words import many
+from console.widgets.text import clean
 
 if TYPE_CHECKING:
     from console.sources.waves import WavesNews
 
 
-class WavesScreen(DeckScreen):
+class WavesScreen(WaveVerbs):
     """The newest waves of all versions."""
 
     scope = "waves"
@@ -36,7 +38,7 @@ class WavesScreen(DeckScreen):
 
     def compose(self) -> ComposeResult:
         yield Header(["wavedeck"])
-        yield FilterBar("words of flow, version, date, who … · !not · failed")
+        yield FilterBar("words of flow, version, date, who … · !not · failed · slower")
         yield WaveList(id="waves").set_class(True, "panel")
         yield self.foot()
 
@@ -53,7 +55,8 @@ class WavesScreen(DeckScreen):
         self._list()
 
     def _tell_header(self) -> None:
-        facts = [f"redis {Place.of(self.deck.redis_url).name}"]
+        trip = f" {self._news.round_trip * 1000:.1f} ms" if self._news is not None and self._news.round_trip else ""
+        facts = [f"redis {Place.of(self.deck.redis_url).name}{trip}"]
         if self._news is not None:
             facts.append(many(self._news.workers, "worker"))
         if self.deck.read_only:
@@ -69,7 +72,8 @@ class WavesScreen(DeckScreen):
         except re.error:
             return  # half a regular expression: what was found before stays
         none = "no wave matches; esc clears the filter" if self.place.filter else self._no_waves()
-        self.query_one(WaveList).update(found, none)
+        served = self._news.by_version if self._news is not None else None
+        self.query_one(WaveList).update(found, none, served)
 
     def _no_waves(self) -> str:
         if self._news is None:
@@ -89,17 +93,39 @@ class WavesScreen(DeckScreen):
         rows = self._news.rows if self._news is not None else ()
         return list(dict.fromkeys(f"{row.flow}@{row.version} {row.date}" for row in rows))
 
-    def action_trigger(self) -> None:
-        from console.dialogs.trigger import TriggerDialog
-
+    def target(self) -> Locator | None:
         row = self.query_one(WaveList).chosen
-        self.app.push_screen(TriggerDialog(row.flow if row else "", row.version if row else "main"), self.deck.launched)
+        return Locator("wave", wave=row.id, name=f"{row.flow}@{row.version} {row.date}") if row else None
 
     def action_cancel_wave(self) -> None:
-        from console.dialogs.cancel import CancelDialog
+        self._one_of_many()
+        super().action_cancel_wave()
 
-        if row := self.query_one(WaveList).chosen:
-            self.app.push_screen(CancelDialog(row.id, f"{row.flow}@{row.version} {row.date}"), self.deck.cancelled)
+    def action_rerun(self) -> None:
+        if (wave := self.target()) is not None:
+            self._one_of_many()
+            self.deck.rerun(wave.wave, wave.name, "what did not finish")
+
+    def _one_of_many(self) -> None:
+        """Says that marks do not count here, if there are some."""
+        marked = len(self.query_one(WaveList).marks)
+        if marked > 1 and (wave := self.target()) is not None:
+            self.say(f"this is about {wave.name}, under the cursor, and not about the {marked} marked waves")
+
+    def action_sort(self) -> None:
+        waves = self.query_one(WaveList)
+        names = list(SORTS)
+        waves.sort = names[(names.index(waves.sort) + 1) % len(names)]
+        self._list()
+        self.say(f"sorted by {waves.sort}")
+
+    def copied(self) -> str:
+        row = self.query_one(WaveList).chosen
+        if row is None:
+            return ""
+        counts = ", ".join(f"{n:,} {s}" for s, n in row.counts.items() if n)
+        versus = f"; {row.normal.words}" if row.normal else ""
+        return clean(f"{row.flow}@{row.version} {row.date} {row.id} {row.phase}: {row.entities:,} entities, {counts}{versus}")
 
 
 def _source() -> Source:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import datetime
 
 
@@ -43,6 +44,11 @@ def rate(value: float) -> str:
     if value <= 0:
         return "–"
     return f"{value / 1000:.1f}k/s" if value >= 10_000 else f"{value:.0f}/s" if value >= 10 else f"{value:.1f}/s"
+
+
+def amounts(by_name: Mapping[str, int]) -> str:
+    """`weather 3, score 8`: those that are not nought."""
+    return ", ".join(f"{name} {number:,}" for name, number in by_name.items() if number)
 
 
 def many(number: int, one: str, more: str = "") -> str:

@@ -20,7 +20,7 @@ from console.actions import bindings
 from console.theme import Palette, look
 from console.widgets.bar import headline, segments
 from console.widgets.graph_columns import Columns, columns
-from console.widgets.paint import line_width, palette_on, strip_of
+from console.widgets.paint import Drawn, line_width, palette_on, strip_of
 from console.widgets.rail import GLYPHS, MARKER, NODE, STEP, RailLayout
 from console.widgets.text import clean, fit, short_seconds
 from engine.status import Status
@@ -30,12 +30,13 @@ NOTHING = -1
 
 @dataclass(frozen=True, slots=True)
 class TaskSnapshot:
-    """One task at one moment: its entities by status, its run times in seconds if any are known, and a remark."""
+    """One task at one moment: its entities by status, its run times in seconds if any are known, a mark of one cell, and a remark."""
 
     counts: Mapping[Status, int] = field(default_factory=dict)
     p50: float | None = None
     p95: float | None = None
     note: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class GraphSnapshot:
 NO_TASK = TaskSnapshot()
 
 
-class FlowGraph(ScrollView, can_focus=True):
+class FlowGraph(Drawn, ScrollView, can_focus=True):
     """Draws a `RailLayout`, set once a flow version, and a `GraphSnapshot`, set as often as there is news.
 
     News repaint the lines that they change and no others. Nothing is selected at first; then the selected task lights up
@@ -91,6 +92,7 @@ class FlowGraph(ScrollView, can_focus=True):
         self._snapshot = GraphSnapshot()
         self._columns = columns(80, 0, (), 0, frozenset(), 0)
         self._lit: tuple[frozenset[int], ...] | None = None
+        self._near: frozenset[int] = frozenset()
         self._rail_x = 0
 
     @property
@@ -101,6 +103,16 @@ class FlowGraph(ScrollView, can_focus=True):
     def selected(self) -> str | None:
         """The task under the cursor."""
         return None if self.cursor == NOTHING else self._drawing.tasks[self.cursor]
+
+    @property
+    def hint(self) -> str:
+        """What of the drawing does not fit; nothing is said of the rail, which shows that itself."""
+        return ""
+
+    @property
+    def marked(self) -> bool:
+        """Whether tasks have marks that no words explain."""
+        return any(task.mark for task in self._snapshot.tasks.values()) and not self._columns.note
 
     def set_layout(self, layout: RailLayout) -> None:
         """Draws another flow. Nothing is selected afterwards."""
@@ -144,6 +156,9 @@ class FlowGraph(ScrollView, can_focus=True):
         if self._drawing.tasks:
             self.cursor = min(max(self.cursor + rows, 0), len(self._drawing.tasks) - 1)
 
+    def action_page(self, pages: int) -> None:
+        self.action_move(pages * max(self.size.height - 1, 1))
+
     def action_slide(self, lanes: int) -> None:
         most = max(self._drawing.width - self._columns.rail, 0)
         self._rail_x = min(max(self._rail_x + lanes * STEP, 0), most)
@@ -154,7 +169,9 @@ class FlowGraph(ScrollView, can_focus=True):
             self.post_message(self.NodeOpened(self.selected))
 
     def watch_cursor(self, row: int) -> None:
-        self._lit = None if row == NOTHING else self._drawing.lit(self._drawing.lineage(row))
+        lineage = frozenset[tuple[int, int]]() if row == NOTHING else self._drawing.lineage(row)
+        self._lit = None if row == NOTHING else self._drawing.lit(lineage)
+        self._near = frozenset(end for edge in lineage for end in edge)
         if row != NOTHING:
             self._show_marker(row)
             top, height = self.scroll_offset.y, self.scrollable_content_region.height
@@ -201,23 +218,28 @@ class FlowGraph(ScrollView, can_focus=True):
         state = headline(now.counts)
         yield "▸ " if row == self.cursor else "  ", palette.lit
         yield from self._rail(row, palette, palette.style(state))
-        yield " ", palette.text
-        yield look(state).glyph + " ", palette.style(state)
+        yield now.mark or " ", palette.lit
+        dim = self._lit is not None and not self._in_lineage(row)
+        yield look(state).glyph + " ", palette.faint if dim else palette.style(state)
         yield fit(task, shape.name) + " ", self._name_style(row, palette)
         bar = segments(now.counts, shape.bar)
         for status, cells in bar:
-            yield look(status).block * cells, palette.bars[status]
+            yield look(status).block * cells, palette.faint if dim else palette.bars[status]
         yield " " * (shape.bar - sum(cells for _, cells in bar)), palette.text
         yield from self._counts(now, palette)
         if shape.times:
             yield f"  p50 {short_seconds(now.p50):>6}  p95 {short_seconds(now.p95):>6}", palette.muted
         if shape.note and now.note:
-            yield "  " + fit(now.note, shape.note), palette.muted
+            yield "  " + fit(_whole(now.note, shape.note), shape.note), palette.muted
 
     def _name_style(self, row: int, palette: Palette) -> Style:
         if self._lit is None:
             return palette.text
-        return palette.lit if self._lit[row] >= {self._drawing.lanes[row] * STEP} or row == self.cursor else palette.muted
+        return palette.lit if self._in_lineage(row) else palette.faint
+
+    def _in_lineage(self, row: int) -> bool:
+        """Whether the selected task leads to this one or from it; always when none is selected."""
+        return self._lit is None or row == self.cursor or row in self._near
 
     def _rail(self, row: int, palette: Palette, marker: Style) -> Iterator[tuple[str, Style]]:
         """The visible part of the drawing; where it is cut through something, the edge says so."""
@@ -243,3 +265,11 @@ class FlowGraph(ScrollView, can_focus=True):
             yield " " + shape.count(number), style
             mark = look(status).glyph
             yield mark if shape.short else f" {mark}", palette.style(status) if number else palette.faint
+
+
+def _whole(note: str, room: int) -> str:
+    """As many of the remarks, which have two blanks between them, as there is room for; the first is cut rather than left out."""
+    remarks = clean(note).split("  ")
+    while len(remarks) > 1 and cell_len("  ".join(remarks)) > room:
+        remarks.pop()
+    return "  ".join(remarks)

@@ -7,7 +7,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from console.theme import LOOKS
-from console.widgets.paint import palette_on, strip_of
+from console.widgets.paint import Drawn, palette_on, strip_of
 from engine.status import Cell
 
 ORDER = (
@@ -34,7 +34,7 @@ def legend(width: int) -> list[tuple[Cell, str]]:
     return [(cell, f"{LOOKS[cell].glyph}{LOOKS[cell].letter}") for cell in shown]
 
 
-class Legend(Widget):
+class Legend(Drawn, Widget):
     """The legend, one line high, on every screen that draws states."""
 
     DEFAULT_CSS = """

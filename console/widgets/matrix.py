@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby
@@ -22,14 +22,17 @@ from textual.strip import Strip
 
 from console.actions import bindings
 from console.theme import Palette, look
+from console.widgets.gathered import Gathered
 from console.widgets.marks import Marks, lead
-from console.widgets.paint import line_width, palette_on, strip_of
+from console.widgets.paint import Drawn, line_width, palette_on, strip_of
 from console.widgets.text import fit, short_names
 
 PITCH = 4  # cells of a task: three letters of header, one between
 NAME_LEAST, NAME_MOST = 12, 32
+MOST_SAID = 1000
 PARTITION_LEAST, PARTITION_MOST = len("PARTITION"), 12
-_DRAWN = tuple(f" {look(byte).glyph}  " for byte in range(256))
+_DRAWN = (" " * PITCH, *(f" {look(byte).glyph}  " for byte in range(1, 256)))
+"""By board byte; 0 is a cell that was not read yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ def frame(width: int, longest_name: int, longest_partition: int, tasks: int, fir
     return Frame(name, partition, first, min(first + shown, tasks))
 
 
-class EntityMatrix(ScrollView, can_focus=True):
+class EntityMatrix(Drawn, ScrollView, can_focus=True):
     """Draws a board for the entities in `order`, which the caller filters and sorts (see `select.py`).
 
     A new board repaints the visible rows that differ and no others; after a scroll, a new order, another size or theme all
@@ -115,12 +118,13 @@ class EntityMatrix(ScrollView, can_focus=True):
         self._empty = empty
         self._entities = Entities()
         self._headers: tuple[str, ...] = ()
-        self._longest = (0, 0)
+        self._longest, self._names_known = (0, 0), 0
         self._board = b""
         self._order: Sequence[int] = array("I")
         self._frame = Frame(NAME_LEAST, 0, 0, 0)
         self._marked: str | None = None
         self._dim: frozenset[int] = frozenset()
+        self._said: dict[int, str] = {}
         self.marks = Marks()
 
     @property
@@ -142,7 +146,7 @@ class EntityMatrix(ScrollView, can_focus=True):
         """Shows another wave, from its first row; without `order` all entities by number. Raises ValueError as `update`."""
         _check(entities, board)
         self._entities, self._board, self._headers = entities, board, short_names(entities.tasks)
-        self._longest = _usual_length(entities.names), _usual_length(entities.partitions)
+        self._measure_names()
         self._frame = replace(self._frame, first=0)
         self._order = array("I", range(entities.n)) if order is None else order
         self.scroll_to(y=0, animate=False)
@@ -154,9 +158,21 @@ class EntityMatrix(ScrollView, can_focus=True):
         _check(self._entities, board)
         before, self._board = self._board, board
         n, first = self._entities.n, self.scroll_offset.y + 1
-        for line, entity in enumerate(self.on_screen, first):
-            if before[entity::n] != board[entity::n]:
-                self.refresh_line(line)
+        if before is not board:
+            for line, entity in enumerate(self.on_screen, first):
+                if before[entity::n] != board[entity::n]:
+                    self.refresh_line(line)
+        names = self._entities.names
+        if isinstance(names, Gathered) and names.number != self._names_known:
+            self._measure_names()
+            self._reframe()
+
+    def ask_again(self) -> None:
+        """Asks `why` of the visible rows, and repaints those of which there is something else to say."""
+        if self._why is not None and self._said:
+            for line, entity in enumerate(self.on_screen, self.scroll_offset.y + 1):
+                if self._said.get(entity, "") != self._why(entity):
+                    self.refresh_line(line)
 
     def show(self, order: Sequence[int], *, follow: bool = True) -> None:
         """Shows the entities of `order`; the cursor stays with its entity if `follow` and that is still there."""
@@ -258,6 +274,11 @@ class EntityMatrix(ScrollView, can_focus=True):
         self.virtual_size = Size(width, 1 + max(len(self._order), 1))
         self.refresh()
 
+    def _measure_names(self) -> None:
+        names, partitions = self._entities.names, self._entities.partitions
+        self._names_known = names.number if isinstance(names, Gathered) else 0
+        self._longest = _usual_length(names.known if isinstance(names, Gathered) else names), _usual_length(partitions)
+
     def _scroll_to_cursor(self) -> None:
         top, rows = self.scroll_offset.y, self._rows_visible
         lowest = max(len(self._order) - rows, 0)
@@ -289,7 +310,11 @@ class EntityMatrix(ScrollView, can_focus=True):
         segments += _glyphs(palette, row, frozenset(task - shape.first for task in self._dim) if self._dim else frozenset())
         used += len(row) * PITCH
         if used < width:
-            why = self._why(entity) if self._why is not None else ""
+            why = ""
+            if self._why is not None:
+                if len(self._said) > MOST_SAID:
+                    self._said.clear()
+                why = self._said[entity] = self._why(entity)
             segments.append(Segment(" " + fit(why, width - used - 1), palette.muted))
         strip = Strip(segments, max(used, width))
         return strip if used <= width else strip.crop(0, width)
@@ -301,7 +326,7 @@ def _check(entities: Entities, board: bytes) -> None:
         raise ValueError(f"{len(board)} cells are no board of {n} entities x {tasks} tasks")
 
 
-def _usual_length(texts: Sequence[str]) -> int:
+def _usual_length(texts: Collection[str]) -> int:
     """What 98 of 100 keep within, so that one name of five hundred letters does not decide for all."""
     lengths = sorted(map(len, texts))
     return lengths[len(lengths) * 98 // 100] if lengths else 0
