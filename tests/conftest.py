@@ -14,9 +14,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("WAVEDECK_")]:
         monkeypatch.delenv(name)
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+
+
+@pytest.fixture(autouse=True)
+def _errors_of_the_console_are_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    if "console.app" in sys.modules:
+        monkeypatch.setattr(sys.modules["console.app"].WavedeckApp, "strict", True)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -22,7 +23,9 @@ from console.feed import Answer, Feed, FeedLost, Gone, News, Refusal, Source, se
 from console.settings import Settings
 from engine.errors import NotFound
 from engine.status import Cell
+from engine.store.states import States
 from engine.store.wave import Wave
+from engine.store.workers import SlotState, Worker, Workers
 
 NOON = 1372687591.0
 """2013-07-01T14:06:31Z, when the played console is looked at."""
@@ -166,6 +169,31 @@ class World:
             self.redis.zadd(f"wd:{{{wave.version}}}:waves", {wave.id: ms})
 
 
+def furnish(redis: Redis, wave: Wave) -> None:
+    """What is around the waves: a state, workers (one of them at work), acts and pipes, at fixed times."""
+    workers = Workers(redis)
+    for name, served, slots in (
+        ("w-07", 1204, [SlotState(71, wave.id, "shop-24", "sales", NOON - 2)]),
+        ("w-08", 1198, [SlotState(81)]),
+    ):
+        workers.beat(Worker(name, "main", "host-a", 70, NOON - 7200, NOON - 1, slots, 180_000_000, served))
+    redis.zadd("wd:{main}:workers", {"w-07": int(NOON), "w-08": int(NOON)})
+    States(redis).seen("shops", [(f"shop-{n:02}", "north" if n % 2 else "south") for n in range(40)], NOON - 391)
+    redis.delete("wd:acts")
+    acts = (
+        ("trigger", "ana@desk", "console", ""),
+        ("schedule", "schedule", "schedule", ""),
+        ("cancel", "bo@phone", "command", "too late"),
+    )
+    for minutes, (verb, by, origin, detail) in enumerate(acts):
+        fields = {"verb": verb, "by": by, "origin": origin, "version": "main", "flow": "shops", "wave": "w0123456789ab"}
+        fields |= {"date": "2013-07-01T13", "entities": "40", "detail": detail}
+        redis.xadd("wd:acts", fields, id=f"{int((NOON - 3600 + 60 * minutes) * 1000)}-0")
+    hours = {f"2013-07-01T{14 + n}": 10.0 + 3 * n for n in range(6)}
+    value = {"model": "gradient boosting", "hours": hours, "rows": [{"lag": 1, "weight": 0.5}, {"lag": 2, "weight": 0.25}]}
+    redis.set("main/score shop-00 2013-07-01T14", json.dumps(value))
+
+
 def healthy(redis: Redis) -> Wave:
     """Three quiet waves, and one that runs."""
     world = World(redis)
@@ -183,6 +211,7 @@ def failing(redis: Redis) -> Wave:
         world.wave(14 - ago, began=3600.0 * ago, took=30.0)
     last = world.wave(14, began=72.0, failing=(3, 17), share=0.6)
     world.settle()
+    furnish(redis, last)
     return last
 
 

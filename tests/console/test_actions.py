@@ -1,29 +1,25 @@
 from collections import Counter
+from importlib import import_module
 
 import pytest
 
 from console.actions import available, bindings, by_home, forbidden
 from console.app import WavedeckApp
 from console.keys import ACTIONS, SCREENS
-from console.screens.entity import EntityScreen
 from console.screens.help import help_lines
+from console.screens.places import SCREENS as PLACES
 from console.screens.rows import RowList
 from console.screens.text_pane import TextPane
-from console.screens.wave import WaveScreen
-from console.screens.waves import WavesScreen
 from console.widgets.flow_graph import FlowGraph
 from console.widgets.matrix import EntityMatrix
 
-HOMES = {
-    "waves": WavesScreen,
-    "wave": WaveScreen,
-    "entity": EntityScreen,
+HOMES: dict[str, type] = {
     "everywhere": WavedeckApp,
     "list": RowList,
     "grid": EntityMatrix,
     "rail": FlowGraph,
     "pane": TextPane,
-}
+} | {view: getattr(import_module(f"console.screens.{path.split('.')[0]}"), path.split(".")[1]) for view, path in PLACES.items()}
 
 
 def test_every_action_has_a_method_where_it_is_at_home() -> None:
@@ -55,16 +51,16 @@ def test_bindings_come_from_the_registry() -> None:
 
 
 def test_lists_of_all_widgets_move_by_the_same_keys() -> None:
-    moves = {key: a.run.partition("(")[0] for a in ACTIONS if a.home == ("list", "pane") for key in a.key.split(",")}
+    moves = {key: a.run.partition("(")[0] for a in ACTIONS if "list" in a.home for key in a.key.split(",")}
     for cls in (FlowGraph, EntityMatrix):
         bound = {key: b.action.partition("(")[0] for b in cls.BINDINGS for key in b.key.split(",")}
-        for key in ("j", "k", "g", "G", "up", "down"):
+        for key in ("j", "k", "G", "home", "up", "down"):
             assert bound[key] == moves[key]
 
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_help_lists_every_action_that_can_be_done(read_only: bool) -> None:
-    text = "\n".join("".join(part.text for part in line) for line in help_lines(read_only))
+    text = "\n".join("".join(part.text for part in line) for line in help_lines("wave", read_only))
     listed = [a for _, actions in by_home(read_only=read_only) for a in actions]
     assert {a.id for a in listed} == {a.id for a in ACTIONS if not (read_only and a.dangerous)}
     for action in listed:

@@ -1,6 +1,7 @@
 """Acts: what they say before, that nothing is the default, and what they do."""
 
 import json
+from pathlib import Path
 
 import pytest
 from redis import Redis
@@ -27,8 +28,9 @@ SIZES = [(80, 24), (160, 45)]
 
 
 @pytest.fixture(autouse=True)
-def _no_flows_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_flows_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("WAVEDECK_FLOWS", "no_such_module")
+    monkeypatch.setenv("WAVEDECK_HOME", str(tmp_path))
 
 
 def a_state(redis: Redis, n: int = 8) -> None:
@@ -100,7 +102,7 @@ async def test_trigger_fills_itself_in_says_what_it_does_and_starts_a_wave(
         await shows(pilot, "2013-07-01T14")
         await pilot.press("T")
         await shows(
-            pilot, "8 entities × 4 tasks = 32 cells", "2013-07-01T15", "1 worker of main alive, 2 slots", "all of them will run"
+            pilot, "8 entities × 4 tasks = 32 cells", "2013-07-01T15", "1 worker of main alive, 2 slots", "32 cells run"
         )
         button = await ready(pilot)
         for _ in range(7):

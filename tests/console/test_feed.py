@@ -106,12 +106,12 @@ def test_wake_reads_at_once_and_a_covered_screen_is_read_seldom(redis_url: str) 
     feed.wake()
     eventually(lambda: source.reads == 2)
     source.pause = 0.0
-    feed.slow(True)
+    feed.slow(2.0)
     feed.wake()
     eventually(lambda: source.reads == 3)
     time.sleep(0.2)
     assert source.reads == 3
-    feed.slow(False)
+    feed.slow(0.0)
     eventually(lambda: source.reads > 10)
     feed.stop()
 

@@ -82,7 +82,7 @@ async def one_step(chance: random.Random, pilot: Pilot[None], matrix: EntityMatr
             sort = chance.choice(["number", "failures", "name"])
             matrix.show(select(board, who.n, who.tasks, who.names, query, sort=sort), follow=chance.random() < 0.5)
         case 2:
-            await pilot.press(chance.choice(["j", "k", "G", "g", "pagedown", "pageup", "right", "left"]))
+            await pilot.press(chance.choice(["j", "k", "G", "home", "pagedown", "pageup", "right", "left"]))
         case 3:
             matrix.mark(chance.choice([None, *TASKS]))
         case 4:
@@ -136,7 +136,7 @@ async def test_keys_move_and_choose() -> None:
             ("up", 0),
             ("G", 99),
             ("down", 99),
-            ("g", 0),
+            ("home", 0),
             ("pagedown", 22),
         ]:
             await pilot.press(key)

@@ -13,7 +13,8 @@ from console.feed import Answer
 from console.locator import parse
 from console.screens.base import DeckScreen
 from console.screens.chrome import Header
-from console.screens.prompts import CommandInput, Foot
+from console.screens.fields import CommandInput
+from console.screens.prompts import Foot
 from console.screens.waves import WavesScreen
 from console.settings import Settings
 from engine.status import Cell

@@ -3,6 +3,8 @@
 `pytest tests/console/test_snapshots.py --snapshot-update` takes them anew; look at the difference before you commit it.
 """
 
+import re
+
 import pytest
 from played import PlayedApp, drawn, failing, stop_clock, styles
 from redis import Redis
@@ -49,3 +51,21 @@ async def test_screen(
             assert "\n".join(line.rstrip() for line in drawn(app)) == parts[0], f"{theme} draws other words"
             parts.append(f"── {theme}\n{styles(app)}")
     assert "\n\n".join(parts) + "\n" == snapshot(extension_class=Text)
+
+
+@pytest.mark.parametrize("view", PLACES)
+async def test_without_colours_it_says_the_same(redis: Redis, monkeypatch: pytest.MonkeyPatch, view: str) -> None:
+    texts = []
+    for no_color in ("", "1"):
+        monkeypatch.setenv("NO_COLOR", no_color) if no_color else monkeypatch.delenv("NO_COLOR", raising=False)
+        clock = stop_clock(monkeypatch)
+        redis.flushall()
+        failing(redis)
+        app = PlayedApp(redis, clock, locator=PLACES[view])
+        async with app.run_test(size=(120, 36)) as pilot:
+            await app.play(pilot)
+            texts.append("\n".join(line.rstrip() for line in drawn(app)))
+            if no_color:
+                hues = set(re.findall(r"#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})", styles(app)))
+                assert all(len({*rgb}) == 1 for rgb in hues), "only greys"
+    assert texts[0] == texts[1]
