@@ -54,9 +54,14 @@ def main() -> None:
             until(redis, start(redis, demo_start, "flights"), 1.0)
             moving = start(redis, demo_start.shift(1), "flights")
             until(redis, moving, 0.35)
+            asyncio.run(picture(WavedeckApp(server.url), "waves"))
             asyncio.run(picture(WavedeckApp(server.url, locator=moving.id), "wave"))
+            asyncio.run(picture(WavedeckApp(server.url, locator=moving.id), "map", "m", "g"))
             failed = f"flights@main {demo_start.shift(1)}"
+            asyncio.run(picture(WavedeckApp(server.url, locator=f"failures {failed}"), "failures"))
             asyncio.run(picture(WavedeckApp(server.url, locator=failed), "entity", "enter"))
+            pipe = f"pipes main/delay_forecast {demo_start} JFK-LAX"
+            asyncio.run(picture(WavedeckApp(server.url, locator=pipe), "pipe", "m", "m", "m"))
 
 
 if __name__ == "__main__":
