@@ -97,7 +97,7 @@ class DeckScreen(Screen[None]):
     def on_mount(self) -> None:
         self._feed = self.deck.make_feed(self.source(), self)
         self.call_after_refresh(self._feed.start)
-        self._ages = self.set_interval(1.0, self._look_at_age)
+        self._seconds = self.set_interval(1.0, self._second)
         if self.place.filter:
             self.set_filter(self.place.filter)
 
@@ -110,14 +110,14 @@ class DeckScreen(Screen[None]):
         if self._feed is not None:
             self._feed.slow(HIDDEN if self._hidden else UNDER_A_DIALOG)
             if self._hidden:
-                self._ages.pause()
+                self._seconds.pause()
 
     def on_screen_resume(self, _event: events.ScreenResume) -> None:
         if self.app.screen is self:  # not those that are only passed on the way to a place
             self.deck.history.visit(self.place)
         if self._hidden:
             self._hidden, self._seen_since = False, now()
-            self._ages.resume()
+            self._seconds.resume()
         if self._feed is not None:
             self._feed.slow(0.0)
 
@@ -147,6 +147,14 @@ class DeckScreen(Screen[None]):
         for rule in self.query(Rule):
             rule.tell(message.reason, bad=True)
         self._look_at_age()
+
+    def every_second(self) -> None:
+        """What changes with the clock; not called while another screen hides this one."""
+
+    def _second(self) -> None:
+        if not self._hidden:
+            self._look_at_age()
+            self.every_second()
 
     def _look_at_age(self) -> None:
         if self._hidden:

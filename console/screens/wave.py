@@ -27,8 +27,8 @@ from console.widgets.text import clean, fit
 if TYPE_CHECKING:
     from console.widgets.heat_map import HeatMap
 
-RESORT = 1.0
-"""Seconds between sortings, so that rows can be read while a wave moves."""
+CALM = 5
+"""Seconds between looks at reasons that change by the minute."""
 
 
 class WaveScreen(WaveParts):
@@ -38,9 +38,7 @@ class WaveScreen(WaveParts):
         super().__init__(place)
         self._steps: list[int] = []
         self._picked_for: tuple[object, ...] = ()
-
-    def on_mount(self) -> None:
-        self.set_interval(RESORT, self._tick)
+        self._second_number = 0
 
     def show(self, body: object) -> None:
         assert isinstance(body, WaveNews)  # noqa: S101
@@ -95,11 +93,13 @@ class WaveScreen(WaveParts):
 
     # which entities, in which order
 
-    def _tick(self) -> None:
-        self._pick(calmly=True)
+    def every_second(self) -> None:
+        self._pick(calmly=True)  # no oftener, so that rows can be read while a wave moves
         self._look()
-        if self._reasons.counting and self._then is None and not self._mapped:
-            self._reasons.counting = False
+        self._second_number += 1
+        due = self._reasons.hurried or (self._reasons.counting and not self._second_number % CALM)
+        if due and self._then is None and not self._mapped:
+            self._reasons.counting = self._reasons.hurried = False
             self._matrix.ask_again()
         if self._news is not None and self._then is None:
             self._asks.again(self._sort_now, self._chosen, self._news)

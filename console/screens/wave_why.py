@@ -13,11 +13,14 @@ from engine.status import STATUS_OF, Cell
 if TYPE_CHECKING:
     from console.sources.wave import WaveNews, WaveStill
 
+MINUTE = 65.0
+"""Before the last minute of a patience whole minutes are told; a little more, so that its beginning is not missed."""
+
 
 class Reasons:
     """Keeps what was told. `later` is called when something is missed, `ask` is to be called then, and calls `want` with all of it.
 
-    `counting`: whether something was told that changes with the clock, or with the queue.
+    `counting`: whether something was told that changes with the clock, or with the queue; `hurried`: whether that is by the second.
     """
 
     def __init__(self, want: Callable[[frozenset[int]], None], later: Callable[[], object]) -> None:
@@ -26,7 +29,7 @@ class Reasons:
         self._begun: dict[int, float] = {}
         self._missed: set[int] = set()
         self._served = False
-        self.counting = False
+        self.counting = self.hurried = False
 
     def heard(self, news: WaveNews) -> bool:
         """Takes what the feed was told; whether any of it is new."""
@@ -53,8 +56,11 @@ class Reasons:
         waits = Cell.PENDING in row and Cell.RUNNING in row
         if waits and entity not in self._begun:
             self._miss(entity)
-        self.counting = self.counting or Cell.PENDING in row
         elapsed = now - still.wave.created / 1000
+        if Cell.PENDING in row:
+            self.counting = True
+            soon = min(task.timeout for task in still.plan.tasks) - MINUTE
+            self.hurried = self.hurried or entity >= news.next or elapsed - self._begun.get(entity, elapsed) > soon
         return waits_for(
             still.plan,
             row,

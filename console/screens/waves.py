@@ -44,7 +44,9 @@ class WavesScreen(WaveVerbs):
 
     def on_mount(self) -> None:
         self._tell_header()
-        self.set_interval(1.0, self.query_one(WaveList).repaint_rows)
+
+    def every_second(self) -> None:
+        self.query_one(WaveList).repaint_rows()
 
     def source(self) -> Source:
         return Late(_source)

@@ -52,9 +52,6 @@ class WorkersScreen(DeckScreen):
         yield TextPane(id="about").set_class(True, "panel")
         yield self.foot()
 
-    def on_mount(self) -> None:
-        self.set_interval(1.0, self._tick)
-
     def source(self) -> Source:
         return self._source
 
@@ -108,7 +105,7 @@ class WorkersScreen(DeckScreen):
         of = f" of {self.place.path}" if self.place.path else ""
         return f"no worker{of} is alive" + (f"; z shows {gone} that {'is' if gone == 1 else 'are'} gone" if gone else "")
 
-    def _tick(self) -> None:
+    def every_second(self) -> None:
         self.query_one(WorkerList).repaint_rows()
         self._tell(top=False)
 

@@ -26,7 +26,9 @@ SMALL = 20_000
 WHOLE_EVERY = 1.0
 SHARE = 33
 """What reading whole boards may cost: one part in so many of the time."""
-PACE = 1_000_000
+LONGEST = 0.1
+"""Seconds that a reading may count for: what took longer waited for Redis, and was no work."""
+PACE = 250_000
 """And bytes a second."""
 DOUBT = 10.0
 """Seconds after which a wave that runs is read as a whole although its counters say that nothing has moved: two cells may have changed
@@ -61,6 +63,10 @@ class BoardReader:
         """The next read is of the whole board, whatever the link. From any thread."""
         self._wanted = True
 
+    def until_due(self) -> float | None:
+        """Seconds until cells beyond the window are to be read, when they have moved; None when they have not, or on a slow link."""
+        return max(self._due - time.monotonic(), 0.0) if self.behind and not self.slow_link else None
+
     def read(self, redis: Client, wave: Wave) -> tuple[Progress, bool]:
         """How far the wave is, and whether its counters or any cell that was read have changed.
 
@@ -84,7 +90,7 @@ class BoardReader:
         else:
             self.board = self._rows.put(self.board or bytes(wave.cells), cells)
             self.behind = self.behind or counted or self.board is not before
-        return progress, counted or self.board != before
+        return progress, counted or self.board is not before
 
     def _is_due(self, wave: Wave, now: float) -> bool:
         if self._wanted or (not self.board and not self.slow_link):
@@ -130,7 +136,7 @@ class BoardReader:
             self.board = bytes([Cell.PENDING]) * wave.cells
         now = time.monotonic()
         self.whole, self.whole_at, self.behind = True, now, False
-        self._due = now + max(WHOLE_EVERY, wave.cells / PACE, (now - began) * SHARE)
+        self._due = now + max(WHOLE_EVERY, wave.cells / PACE, min(now - began, LONGEST) * SHARE)
 
 
 class _Rows:

@@ -19,6 +19,8 @@ EVERY = 0.25
 """Seconds between two tasks."""
 SHARE = 50
 """What it may cost: one part in so many of the time."""
+LONGEST = 0.05
+"""Seconds that a look may count for: what took longer waited for Redis, and was no work."""
 
 
 class Paces:
@@ -42,7 +44,7 @@ class Paces:
             self._of[task], self._next = counts[task], task + 1
             self.known = {**self.known, wave.tasks[task]: found}
         if moved:
-            self._at = began + max(self._every, (time.monotonic() - began) * SHARE)
+            self._at = began + max(self._every, min(time.monotonic() - began, LONGEST) * SHARE)
         return self.known != before
 
     def _look(self, redis: Client, wave: Wave, board: bytes, task: int) -> views.Durations:

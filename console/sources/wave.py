@@ -50,8 +50,8 @@ class WaveStill:
 class WaveNews:
     """A wave at one moment.
 
-    `board`: all cells; those of the entities that the screen shows (`WaveSource.look`) are of this moment, the others up to a second
-    older, of a very large wave some seconds. `whole`: False on a slow link, until somebody asks (`WaveSource.fetch`): then only what the
+    `board`: all cells; those of the entities that the screen shows (`WaveSource.look`) are of this moment, the others up to two
+    seconds older, of a very large wave some more. `whole`: False on a slow link, until somebody asks (`WaveSource.fetch`): then only what the
     screen has shown was ever read, and the other cells are 0. `whole_at`: when all was read last (Unix time), 0 for never.
     `counts`: for each task its cells by board byte. `durations`: of a large wave's tasks those of a sample. `whys`: entity → (its cells,
     what is to be said of them) for the entities that were asked about; `begun`: when they began, in seconds after the wave was created.
@@ -132,10 +132,11 @@ class WaveSource:
             self._crew(redis, still.wave.version),
             self._name_them(store, still),
         ]
-        least = SLOW_LIVE if self.slow_link else LIVE
-        self._pause = least if moved or (self._board.behind and not self.slow_link) else min(max(self._pause, least) * 2, IDLE)
+        least, due = SLOW_LIVE if self.slow_link else LIVE, self._board.until_due()
+        self._pause = least if moved else min(max(self._pause, least) * 2, IDLE)
+        pause = self._pause if due is None else min(self._pause, max(due, least))
         if not any(new):
-            return None, self._pause
+            return None, pause
         whys, begun_at = dict(self._whys), dict(self._begun)
         told = self._paces.known
         assert self._row is not None  # noqa: S101 - `_add_up` has just set it
@@ -152,7 +153,7 @@ class WaveSource:
             self._board.whole,
             self._whole_at,
         )
-        return news, self._pause
+        return news, pause
 
     def _add_up(self, progress: Progress) -> bool:
         """Takes the sums, unless they change all the time and were told just now. Whether they are others."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.moment import now
-from console.widgets.text import short_seconds
 from engine.plan import Plan
 from engine.status import ENDED, Cell
 from engine.store.wave import Wave, span
@@ -120,13 +119,14 @@ def _waits(plan: Plan, cells: bytes, begun: float | None, elapsed: float) -> str
 
 
 def _left(timeout: float, begun: float | None, elapsed: float) -> str:
-    """The clock of an entity's timeouts starts when its first task does."""
+    """The clock of an entity's timeouts starts when its first task does. Whole minutes until the last one: a screen full of waiting
+    entities is then still, and costs nothing."""
     if begun is None:
         return ""
     left = begun + timeout - elapsed
     if left <= 0:
         return ", its patience has ended"
-    return f", {int(left)} s left" if left < 60 else f", {short_seconds(left)} left"
+    return f", {int(left)} s left" if left < 60 else f", {int(left // 60)} min left"
 
 
 def _runs(names: Sequence[str], cells: bytes) -> str:
