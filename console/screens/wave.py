@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from console.widgets.heat_map import HeatMap
 
 CALM = 5
-"""Seconds between looks at reasons that change by the minute."""
+"""Seconds between looks at what hardly changes while there are no news: the order, and reasons that are told by the minute."""
 
 
 class WaveScreen(WaveParts):
@@ -39,6 +39,7 @@ class WaveScreen(WaveParts):
         self._steps: list[int] = []
         self._picked_for: tuple[object, ...] = ()
         self._second_number = 0
+        self._sorted: WaveNews | None = None
 
     def show(self, body: object) -> None:
         assert isinstance(body, WaveNews)  # noqa: S101
@@ -94,10 +95,13 @@ class WaveScreen(WaveParts):
     # which entities, in which order
 
     def every_second(self) -> None:
-        self._pick(calmly=True)  # no oftener, so that rows can be read while a wave moves
-        self._look()
         self._second_number += 1
-        due = self._reasons.hurried or (self._reasons.counting and not self._second_number % CALM)
+        calm = not self._second_number % CALM
+        if calm or self._news is not self._sorted:
+            self._sorted = self._news
+            self._pick(calmly=True)  # no oftener, so that rows can be read while a wave moves
+            self._look()
+        due = self._reasons.hurried or (self._reasons.counting and calm)
         if due and self._then is None and not self._mapped:
             self._reasons.counting = self._reasons.hurried = False
             self._matrix.ask_again()

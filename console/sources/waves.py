@@ -16,7 +16,7 @@ from engine.store.waves import Waves
 if TYPE_CHECKING:
     from engine.store.connect import Client
 
-WAVES_LIVE, WAVES_IDLE = 0.5, 1.0
+WAVES_LIVE, WAVES_IDLE = 0.5, 2.0
 MOST_WAVES = 100
 
 
@@ -42,7 +42,7 @@ class WavesSource:
         self._normals = Normals()
 
     def read(self, redis: Client) -> tuple[WavesNews | None, float]:
-        """The list, and half a second; a second when nothing runs."""
+        """The list, and half a second; two when nothing runs."""
         if time.monotonic() - self._counted > 2:
             self._by_version = {}
             for worker in browse.workers(redis):
