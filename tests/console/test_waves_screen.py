@@ -320,7 +320,7 @@ def test_nothing_changed_is_no_news(redis: Redis, monkeypatch: pytest.MonkeyPatc
 
     assert source.read(redis)[0] is not None
     source.read(redis)
-    assert source.read(redis) == (None, 1.0)
+    assert source.read(redis) == (None, 2.0)
     redis.hset(Waves(redis).recent(1)[0].wave.key("wave"), "cancelled", "no")
     assert source.read(redis)[0] is not None
     assert News(1, NOON, None).body is None
