@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from console.commands import act, browse, crew, evidence, failures, look, pipes, run, serve
 from console.commands.common import end_with_terminal, open_redis, prepare
 from engine.errors import BadKey, WavedeckError
 
@@ -53,7 +52,26 @@ def _complain(text: str, status: int) -> int:
     return status
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands, read in when one of them is asked for: the console itself is there sooner without."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        self._read()
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        self._read()
+        return super().list_commands(ctx)
+
+    def _read(self) -> None:
+        from console.commands import act, browse, crew, evidence, failures, look, pipes, run, serve
+
+        for module in (look, evidence, failures, browse, pipes, crew, act, run, serve):
+            for command in module.COMMANDS:
+                self.add_command(command)
+
+
+@click.group(cls=_Commands, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--redis", "url", envvar="WAVEDECK_REDIS_URL", help="URL of Redis; default: the embedded one.")
 @click.option("--read-only", is_flag=True, help="A console that can change nothing.")
 @click.option("--slow-link", is_flag=True, help="A console that sends little: for a Redis or a terminal far away.")
@@ -76,20 +94,6 @@ def cli(context: click.Context, url: str | None, read_only: bool, slow_link: boo
             from console.app import run_console
 
             run_console(at, read_only=read_only, locator=place, settings=settings)
-
-
-for _command in (
-    *look.COMMANDS,
-    *evidence.COMMANDS,
-    *failures.COMMANDS,
-    *browse.COMMANDS,
-    *pipes.COMMANDS,
-    *crew.COMMANDS,
-    *act.COMMANDS,
-    *run.COMMANDS,
-    *serve.COMMANDS,
-):
-    cli.add_command(_command)
 
 
 if __name__ == "__main__":
