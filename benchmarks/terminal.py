@@ -31,6 +31,10 @@ _TOKEN = re.compile(
 )
 
 
+_SIZES = ("COLUMNS", "LINES")
+"""What says to a program how large another terminal is."""
+
+
 class Grid:
     """The cells of a terminal, as far as programs that place the cursor themselves need one. `cells[y][x]` is "" beside a wide one."""
 
@@ -122,7 +126,7 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             cwd=cwd,
-            env={**os.environ, **more, **(env or {})},
+            env={**{k: v for k, v in os.environ.items() if k not in _SIZES}, **more, **(env or {})},
             start_new_session=True,
             preexec_fn=_take_terminal,  # noqa: PLW1509 - nothing else runs threads here when programs start
         )

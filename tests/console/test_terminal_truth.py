@@ -83,7 +83,7 @@ def settled(terminal: Terminal, redis: Redis, wave: Wave, order: str) -> list[in
         return not wrong(rows, board, wave.n) and ordered and len(entities) == len(set(entities)) and len(entities) > 5
 
     top = next(y for y in range(terminal.grid.height) if "ENTITY" in terminal.grid.line(y))
-    full = terminal.grid.height - top - 2
+    full = next(y for y in range(terminal.grid.height) if "○ pending" in terminal.grid.line(y)) - top - 1
     terminal.until(true, 20, f"rows as in Redis, {order}; wrong: {wrong(rows_of(terminal.grid), board, wave.n)}")
     return [entity for entity, _ in rows_of(terminal.grid)]
 
