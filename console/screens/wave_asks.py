@@ -48,10 +48,11 @@ class Asks:
         self._asked: dict[str, tuple[float, object]] = {}
 
     def look(self, news: WaveNews) -> None:
-        """Looks at news for what they make worth asking."""
+        """Looks at news for what they make worth asking. The first red costs a whole board and columns of times: on a slow link it is
+        asked for when somebody has wanted all of the wave."""
         self._wave = news.still.wave
         failed = news.row.counts[Status.FAILED]
-        if self.red is None and failed and failed != self._failed:
+        if self.red is None and news.whole and failed and failed != self._failed:
             self._failed = failed
             self._ask("red", _red)
 

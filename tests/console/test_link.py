@@ -3,19 +3,14 @@
 import asyncio
 import time
 
-from redis import Redis
-from servers import RedisServer, eventually
+from servers import RedisServer
 from stage import a_bad_wave, shows, until
 
-from benchmarks.load import Mover, build
 from console.app import WavedeckApp
 from console.feed import News
 from console.screens.base import DeckScreen
 from console.screens.chrome import Header
-from console.sources.wave import WaveSource
 from console.widgets.matrix import EntityMatrix
-from engine.status import Status
-from engine.store.waves import Waves
 
 
 async def test_keys_react_while_redis_hangs() -> None:
@@ -87,56 +82,3 @@ async def test_late_news_are_dropped(redis_url: str) -> None:
             screen.post_message(News(late, time.time(), late))
             await asyncio.sleep(0.05)
         assert [body for body in shown if isinstance(body, int)] == [number + 2]
-
-
-def travelled(redis: Redis) -> int:
-    """Bytes that the server has got and sent so far."""
-    stats = redis.info("stats")
-    return int(stats["total_net_input_bytes"]) + int(stats["total_net_output_bytes"])
-
-
-def bytes_a_read(redis: Redis, entities: int, *, slow_link: bool, reads: int = 8) -> tuple[int, float]:
-    """Of a moving wave of ten tasks: what the first read costs, and the mean of more of them with a window of thirty rows that moves on.
-    What the window shows is compared with Redis each time."""
-    redis.flushall()
-    wave = build(redis, entities)
-    mover, source, store = Mover(redis, wave), WaveSource(wave.id, slow_link=slow_link), Waves(redis)
-    asked = travelled(redis)
-    asking = travelled(redis) - asked
-    costs, news = [], None
-    for number in range(1 + reads):
-        window = range(30 * number, 30 * number + 30)
-        source.look(window)
-        mover.batch()
-        before = travelled(redis)
-        news = source.read(redis)[0] or news
-        costs.append(travelled(redis) - before - asking)
-        board = store.board(wave)
-        assert news is not None
-        assert all(news.board[e :: wave.n] == board[e :: wave.n] for e in window)
-        assert [news.still.entities.names[e] for e in window] == [f"AA-{e:06}-JFK-LAX" for e in window]
-    pending = board.count(b"P")
-    told = [news.row.counts[Status.PENDING]]
-
-    def all_told() -> bool:
-        news, _ = source.read(redis)
-        told.append(news.row.counts[Status.PENDING] if news is not None else told[-1])
-        return told[-1] == pending
-
-    eventually(all_told, what="the counters of the whole wave")
-    return costs[0], sum(costs[1:]) / reads
-
-
-def test_on_a_slow_link_only_the_window_and_the_counters_travel() -> None:
-    with RedisServer() as server, server.client() as redis:
-        # Given waves of 2,000 and of 20,000 entities
-        first_small, small = bytes_a_read(redis, 2000, slow_link=True)
-        first_large, large = bytes_a_read(redis, 20_000, slow_link=True)
-        first_whole, _ = bytes_a_read(redis, 20_000, slow_link=False)
-
-    # Then a read costs the same of both, and no part of it grows with the wave
-    assert large < small * 1.25
-    assert first_large < first_small * 1.25
-    assert large < 20_000, "bytes: thirty rows of ten cells, their names, the counters, and a sample of durations now and then"
-    # Otherwise all cells and names come first
-    assert first_whole > 20_000 * (10 + len("AA-000000-JFK-LAX"))
