@@ -8,6 +8,7 @@ import sys
 import time
 
 from engine import Flow
+from engine.cancel import cancel
 from engine.keys import Date
 from engine.launch import launch
 from engine.payload import encode_json
@@ -47,6 +48,15 @@ def build(redis: Client, entities: int, tasks: int = 10, date: str = "2013-07-01
         reply = trip(redis, [claim_command(wave, min(5000, entities - at), "w-07", lease=DAY)])[0]
         assert len(read_claim(wave, reply).ids) == min(5000, entities - at)  # type: ignore[union-attr]
     return wave
+
+
+def ended(redis: Client, entities: int) -> None:
+    """A wave that was cancelled before anybody had claimed any of it."""
+    names = [f"AA-{n:06}-JFK-LAX" for n in range(entities)]
+    launched = launch(
+        redis, a_plan(10), version="main", date=Date("2013-07-01T14"), trigger="manual:ended", by="bench@desk", entities=names
+    )
+    cancel(redis, launched.wave, by="bench@desk")
 
 
 class Mover:

@@ -64,6 +64,8 @@ class _Commands(click.Group):
         return super().list_commands(ctx)
 
     def _read(self) -> None:
+        if self.commands:
+            return
         from console.commands import act, browse, crew, evidence, failures, look, pipes, run, serve
 
         for module in (look, evidence, failures, browse, pipes, crew, act, run, serve):
