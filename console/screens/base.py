@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 STALE = 3.0
 """Seconds without an answer after which a screen says so."""
+CALM = 5.0
+"""Seconds between steps of a clock, and looks at what is told by the minute, while nothing moves: a console at rest costs next to nothing."""
 UNDER_A_DIALOG, HIDDEN = 2.0, 20.0
 """Seconds between reads of a screen that is seen around a dialog, and of one that nobody sees."""
 
@@ -45,6 +47,8 @@ class DeckScreen(Screen[None]):
         self._feed: Feed | None = None
         self._number = 0
         self._at: float | None = None
+        self._as_of: float | None = None
+        self._age_told: tuple[object, ...] = ()
         self._born = self._seen_since = now()
         self._hidden = False
         self._lost = ""
@@ -131,7 +135,7 @@ class DeckScreen(Screen[None]):
         if self._unshown is not None:
             with self.deck.unbroken():  # what could not be shown is tried again with the next news
                 self.show(self._unshown)
-                self._unshown = None
+                self._unshown, self._as_of = None, message.at
         self._look_at_age()
 
     def on_feed_lost(self, message: FeedLost) -> None:
@@ -163,8 +167,12 @@ class DeckScreen(Screen[None]):
         covered = self.app.screen is not self
         late = silent > (STALE if not covered else STALE + 3) and not self.paused
         trouble = self._lost or ("no answer" if late else "")
-        self.query_one(Header).fresh(self._at, trouble, paused=self.paused)
-        self.set_class(bool(trouble), "-stale")
+        if self._at is not None and (trouble or self._as_of is None or self._at - self._as_of >= CALM):
+            self._as_of = self._at
+        if (told := (self._as_of, trouble, self.paused)) != self._age_told:
+            self._age_told = told
+            self.query_one(Header).fresh(self._as_of, trouble, paused=self.paused)
+            self.set_class(bool(trouble), "-stale")
 
     # filtering
 

@@ -76,6 +76,12 @@ class RowList(Drawn, ScrollView, can_focus=True):
         self.cursor = min(self.cursor, max(self.count - 1, 0))
         self.refresh()
 
+    def repaint_row(self, number: int) -> None:
+        """Paints one row, if it is visible."""
+        y = 1 + number - self.scroll_offset.y
+        if 0 < y < self.size.height:
+            self.refresh(Region(0, y, self.size.width, 1))
+
     def repaint_rows(self) -> None:
         """Paints the rows that time has changed."""
         if not self.screen.is_current:

@@ -10,6 +10,7 @@ from textual import on
 from console.feed import Refusal
 from console.locator import Locator
 from console.moment import now
+from console.screens.base import CALM
 from console.screens.chrome import Header, Rule
 from console.screens.wave_filter import FAILURES, LIST_SORTS, MAP_SORTS, UNFINISHED, next_sort, pick, said, unread
 from console.screens.wave_graph import SIGNS, Remarks, graph_of, related
@@ -27,9 +28,6 @@ from console.widgets.text import clean, fit
 if TYPE_CHECKING:
     from console.widgets.heat_map import HeatMap
 
-CALM = 5
-"""Seconds between looks at what hardly changes while there are no news: the order, and reasons that are told by the minute."""
-
 
 class WaveScreen(WaveParts):
     """The flow as a graph, and below it the entities: as rows or as a heat map, now or at an earlier moment."""
@@ -40,6 +38,7 @@ class WaveScreen(WaveParts):
         self._picked_for: tuple[object, ...] = ()
         self._second_number = 0
         self._sorted: WaveNews | None = None
+        self._drawn: tuple[object, ...] = ()
 
     def show(self, body: object) -> None:
         assert isinstance(body, WaveNews)  # noqa: S101
@@ -76,7 +75,10 @@ class WaveScreen(WaveParts):
         red = self._asks.red
         late = red is None or (then is not None and red.seconds > then.at)
         remarks = Remarks() if red is None or late else Remarks(red.task, red.clock)
-        self._graph.update(graph_of(news.still.plan, counts, {} if then else news.durations, remarks))
+        drawn = (self._graph, news.still, counts, {} if then else news.durations, remarks)
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self._graph.update(graph_of(news.still.plan, *drawn[2:]))
         self.query_one(Summary).update(then.row(news.row) if then else news.row, f"it was {then.clock}" if then else "")
         self._matrix.update(board)
         if self._mapped:
@@ -101,12 +103,12 @@ class WaveScreen(WaveParts):
             self._sorted = self._news
             self._pick(calmly=True)  # no oftener, so that rows can be read while a wave moves
             self._look()
+            if self._news is not None and self._then is None:
+                self._asks.again(self._sort_now, self._chosen, self._news)
         due = self._reasons.hurried or (self._reasons.counting and calm)
         if due and self._then is None and not self._mapped:
             self._reasons.counting = self._reasons.hurried = False
             self._matrix.ask_again()
-        if self._news is not None and self._then is None:
-            self._asks.again(self._sort_now, self._chosen, self._news)
 
     def _pick(self, *, calmly: bool = False) -> None:
         if self._still is None or (calmly and self.app.screen is not self):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -33,7 +33,7 @@ class Column:
     name: str
     title: str
     width: int
-    say: Callable[[WaveRow, float], str]
+    say: Callable[[WaveRow, float], str] = field(compare=False)
     status: Status | None = None
     left: bool = False
 

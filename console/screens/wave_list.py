@@ -11,7 +11,7 @@ from rich.style import Style
 
 from console import moment
 from console.screens.rows import Piece, RowList
-from console.screens.wave_columns import SORTS, STATE, Column, by, shape
+from console.screens.wave_columns import SORTS, STATE, Column, Shape, by, shape
 from console.theme import Palette, look
 from console.widgets.bar import progress
 from console.widgets.text import clean, fit
@@ -89,16 +89,25 @@ class WaveList(RowList):
 
     def update(self, rows: Sequence[WaveRow], empty: str, served: Collection[str] | None = None) -> None:
         """Shows `rows`, newest first, as they are to be sorted, or says `empty`. `served`: versions that have workers."""
-        before = self.chosen
+        before, shown, around = self.chosen, self._rows, (self._empty, self._served, self._shape)
         self._rows, self._empty, self._served = tuple(sorted(rows, key=SORTS[self.sort])), empty, served
         if before is not None and self.cursor:
             ids = [row.id for row in self._rows]
             self.cursor = ids.index(before.id) if before.id in ids else min(self.cursor, max(len(ids) - 1, 0))
-        self.changed()
+        self._shape = self._fitting()
+        if around != (self._empty, self._served, self._shape) or [r.id for r in shown] != [r.id for r in self._rows]:
+            self.changed()
+            return
+        for number, (old, new) in enumerate(zip(shown, self._rows, strict=True)):
+            if old != new:
+                self.repaint_row(number)
 
     def changed(self) -> None:
-        self._shape = shape(max(self.size.width - 1, 0), self._rows)
+        self._shape = self._fitting()
         super().changed()
+
+    def _fitting(self) -> Shape:
+        return shape(max(self.size.width - 1, 0), self._rows)
 
     def key(self, number: int) -> Hashable:
         return self._rows[number].id

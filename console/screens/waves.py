@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from console.actions import bindings
 from console.feed import Late, Place, Source
 from console.locator import Locator
+from console.screens.base import CALM
 from console.screens.chrome import Header
 from console.screens.prompts import FilterBar
 from console.screens.verbs import WaveVerbs
@@ -35,6 +36,7 @@ class WavesScreen(WaveVerbs):
     def __init__(self, place: Locator) -> None:
         super().__init__(place)
         self._news: WavesNews | None = None
+        self._second_number = 0
 
     def compose(self) -> ComposeResult:
         yield Header(["wavedeck"])
@@ -46,7 +48,9 @@ class WavesScreen(WaveVerbs):
         self._tell_header()
 
     def every_second(self) -> None:
-        self.query_one(WaveList).repaint_rows()
+        self._second_number += 1
+        if not self._second_number % CALM:  # ages; what moves is painted with the news
+            self.query_one(WaveList).repaint_rows()
 
     def source(self) -> Source:
         return Late(_source)

@@ -30,7 +30,7 @@ LONGEST = 0.1
 """Seconds that a reading may count for: what took longer waited for Redis, and was no work."""
 PACE = 250_000
 """And bytes a second."""
-DOUBT = 10.0
+DOUBT = 30.0
 """Seconds after which a wave that runs is read as a whole although its counters say that nothing has moved: two cells may have changed
 places."""
 FEW = 64

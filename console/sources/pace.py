@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 4096
 """Cells of a task that are looked at; more say no more about a median, and fifty thousand take as long as all else together."""
-PIECE = 64
-EVERY = 0.25
+PIECE = 128
+EVERY = 0.5
 """Seconds between two tasks."""
 SHARE = 50
 """What it may cost: one part in so many of the time."""

@@ -10,6 +10,15 @@ from console import views
 from engine.status import Status
 
 RATE_OVER = 10.0
+STEP = 5.0
+"""Seconds by which the clock of a wave that stands still goes on: nothing else of it changes, and each step is a frame."""
+
+
+def stands_still(before: views.WaveRow, row: views.WaveRow) -> bool:
+    """Whether nothing of a wave changed but how long it runs."""
+    if row is before or row == before:
+        return True
+    return not row.rate and replace(row, seconds=before.seconds, rate=before.rate, eta=before.eta) == before
 
 
 class Rate:

@@ -11,7 +11,7 @@ from console import browse, views
 from console.moment import now
 from console.sources.board import BoardReader
 from console.sources.pace import Paces
-from console.sources.rate import Rate
+from console.sources.rate import STEP, Rate, stands_still
 from console.sources.wave_more import RAN, begun
 from console.sources.words import why
 from console.widgets.gathered import Gathered
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from engine.plan import Plan
     from engine.store.connect import Client
 
-LIVE, IDLE = 0.1, 2.0
+LIVE, IDLE = 0.1, 2.5
 SLOW_LIVE = 1.0
 """Seconds between reads while something moves, and the most while nothing does; on a slow link the least."""
 SUMS_EVERY = 0.25
 """Seconds between sums that are told while they change with every read: nobody can read faster, and to draw them is most of a frame."""
-CREW_EVERY = 2.0
+CREW_EVERY = 3.0
 NEEDS_WORDS = frozenset({Cell.FAILED, Cell.BLOCKED, Cell.CANCELLED, Cell.FALLBACK})
 
 
@@ -160,10 +160,11 @@ class WaveSource:
         at, row = time.monotonic(), views.wave_row(progress)
         row = self._rate.of(row) if row.phase == "running" else row
         self._streak = self._streak + 1 if progress.counts != self._counts else 0
-        same_phase = self._row is not None and self._row.phase == row.phase
-        if same_phase and self._streak > 2 and at - self._sums_at < SUMS_EVERY:
+        known = self._row
+        if known is not None and known.phase == row.phase and self._streak > 2 and at - self._sums_at < SUMS_EVERY:
             return False
-        if (row, progress.counts) == (self._row, self._counts):
+        still = known is not None and progress.counts == self._counts and stands_still(known, row)
+        if still and (row == known or at - self._sums_at < STEP):
             return False
         self._row, self._counts, self._sums_at = row, progress.counts, at
         return True

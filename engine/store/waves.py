@@ -15,7 +15,7 @@ from weakref import WeakSet
 from redis.exceptions import NoPermissionError, WatchError
 
 from engine.errors import NotFound
-from engine.keys import version_key, wave_key
+from engine.keys import VERSIONS, version_key, wave_key
 from engine.payload import decode_json
 from engine.plan import Plan
 from engine.status import Cell
@@ -220,6 +220,19 @@ class Waves:
             if len(out) >= limit:
                 break
         return out[:limit]
+
+    def stamp(self, versions: Iterable[str], waves: Iterable[Wave], limit: int) -> tuple[Any, ...]:
+        """Another one when one of these `waves` has moved, or the list of the newest of these versions or of versions has changed: in
+        one trip. Only what was asked for alike can be compared."""
+        with self._redis.pipeline(transaction=False) as trip:
+            trip.zrange(VERSIONS, 0, -1)
+            for version in versions:
+                trip.zrevrange(version_key(version, "waves"), 0, limit - 1)
+            for wave in waves:
+                trip.hgetall(wave.key("wave"))
+                trip.hgetall(wave.key("counts"))
+            known, *more = trip.execute()
+        return sorted(known), *more
 
     def progress(self, wave: Wave) -> Progress:
         """The wave as it is now, with its counts, both read in one moment.

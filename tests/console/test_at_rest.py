@@ -3,12 +3,15 @@
 from dataclasses import replace
 
 import pytest
+from redis import Redis
 from servers import RedisServer
 from stage import a_plan
 
 from benchmarks.load import Mover, build
 from console.sources.board import LONGEST, SHARE, BoardReader
+from console.sources.rate import RATE_OVER, STEP
 from console.sources.wave_more import waits_for
+from console.sources.waves import WAVES_IDLE, WAVES_LIVE, WavesSource
 from engine.status import Cell
 
 
@@ -29,6 +32,35 @@ def test_a_reading_that_waited_for_redis_is_not_taken_for_work() -> None:
         # Then they are read within seconds, not after as many as the pause was long
         due = reader.until_due()
         assert due is not None and due <= LONGEST * SHARE < 0.7 * SHARE / 5
+
+
+def test_waves_that_stand_still_are_asked_about_less_and_told_by_the_step(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a wave that runs, and has not moved for longer than rates look back
+    wave, clock = build(redis, 50), [1000.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    source = WavesSource()
+    while clock[0] < 1000 + 2 * RATE_OVER:
+        _, pause = source.read(redis)
+        clock[0] += pause
+
+    # When nobody moves it
+    told = []
+    for _ in range(8):
+        told.append(source.read(redis))
+        clock[0] += told[-1][1]
+
+    # Then it is read as seldom as can be, and told only when its clock goes on a step
+    assert {pause for _, pause in told} == {WAVES_IDLE}
+    steps = [news for news, _ in told if news is not None]
+    assert 0 < len(steps) <= 8 * WAVES_IDLE / STEP
+
+    # And what moves is told at once
+    Mover(redis, wave).batch()
+    news, pause = source.read(redis)
+    assert news is not None and pause == WAVES_LIVE
+    assert news.rows[0].counts != steps[-1].rows[0].counts
 
 
 @pytest.mark.parametrize(("elapsed", "words"), [(1.0, "59 s left"), (59.0, "1 s left"), (61.0, "its patience has ended")])
