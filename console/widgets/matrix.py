@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -125,6 +125,7 @@ class EntityMatrix(Drawn, ScrollView, can_focus=True):
         self._marked: str | None = None
         self._dim: frozenset[int] = frozenset()
         self._said: dict[int, str] = {}
+        self._page: tuple[int, int, int, Sequence[int]] = (0, 0, 0, ())
         self.marks = Marks()
 
     @property
@@ -139,8 +140,10 @@ class EntityMatrix(Drawn, ScrollView, can_focus=True):
     @property
     def on_screen(self) -> Sequence[int]:
         """The numbers of the entities on the screen now, from the top. For what must be fetched before `why` can tell it."""
-        top = self.scroll_offset.y
-        return self._order[top : top + self._rows_visible]
+        top, rows = self.scroll_offset.y, self._rows_visible
+        if self._page[:3] != (top, rows, id(self._order)):
+            self._page = top, rows, id(self._order), self._order[top : top + rows]
+        return self._page[3]
 
     def set_entities(self, entities: Entities, board: bytes, order: Sequence[int] | None = None) -> None:
         """Shows another wave, from its first row; without `order` all entities by number. Raises ValueError as `update`."""
@@ -245,9 +248,13 @@ class EntityMatrix(Drawn, ScrollView, can_focus=True):
         self.refresh_line(before + 1)
         self.refresh_line(after + 1)
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        _ = self.on_screen  # all at once costs less than one by one
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
-        width = line_width(self)
-        row = y - 1 + self.scroll_offset.y
+        width, top = line_width(self), self.scroll_offset.y
+        row = y - 1 + top
         plain = palette_on(self)
         if y == 0:
             return strip_of(self._header(plain), width, plain.muted)
@@ -256,7 +263,9 @@ class EntityMatrix(Drawn, ScrollView, can_focus=True):
             return strip_of([("  " + text, plain.muted)], width, plain.text)
         here = row == self.cursor
         palette = palette_on(self, under_cursor=True) if here and self.has_focus else plain
-        return self._line(self._order[row], here, palette, width)
+        page = self._page if self._page[0] == top and self._page[2] == id(self._order) else None
+        entity = page[3][y - 1] if page is not None and y <= len(page[3]) else self._order[row]
+        return self._line(entity, here, palette, width)
 
     @property
     def _rows_visible(self) -> int:

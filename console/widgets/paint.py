@@ -3,14 +3,15 @@ screen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.filter import ANSIToTruecolor
 from textual.geometry import Region
+from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -31,8 +32,11 @@ class Drawn(_Base):
 
     Textual goes over every line that a widget draws: border, padding, opacity, tint, filters for colours. That is most of what a frame
     costs. Where the widget has none of these, its lines are taken as they are; else this is a widget as any other. Lines are kept and
-    marked dirty where Textual does it (`_styles_cache`), so that nothing is drawn that it would not draw.
+    marked dirty where Textual does it (`_styles_cache`), so that nothing is drawn that it would not draw. The scrollbar, which a
+    page down changes as well, is of the same kind.
     """
+
+    _while_painting: tuple[int, Palette] | None = None
 
     def render_lines(self, crop: Region) -> list[Strip]:
         width = self._size.width
@@ -43,14 +47,28 @@ class Drawn(_Base):
             kept.clear()
             kept._width = width
         lines, dirty, strips = kept._cache, kept._dirty_lines, []
-        for y in crop.line_range:
-            strip = lines.get(y)
-            if strip is None or y in dirty:
-                strip = lines[y] = self._full_line(y, width)
-            strips.append(strip)
+        self._while_painting = None
+        self._while_painting = line_width(self), palette_on(self)  # each costs as much as half a line
+        try:
+            for y in crop.line_range:
+                strip = lines.get(y)
+                if strip is None or y in dirty:
+                    strip = lines[y] = self._full_line(y, width)
+                strips.append(strip)
+        finally:
+            self._while_painting = None
         if dirty:
             dirty.difference_update(crop.line_range)
         return strips
+
+    @property
+    def vertical_scrollbar(self) -> ScrollBar:
+        bar = self._vertical_scrollbar
+        if bar is None:
+            bar = self._vertical_scrollbar = DrawnScrollBar(True, "vertical", thickness=self.scrollbar_size_vertical)
+            bar.display = False
+            self.app._start_widget(self, bar)
+        return bar
 
     def kept_line(self, y: int) -> Strip | None:
         """The line that is on the screen at `y`, if it is known."""
@@ -75,14 +93,47 @@ class Drawn(_Base):
         )
 
 
+class DrawnScrollBar(Drawn, ScrollBar):
+    """Textual's scrollbar, line by line."""
+
+    _lines: Sequence[Strip] = ()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        self._lines = ()
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        self._lines = self._lines or self._all_lines()
+        return self._lines[y]
+
+    def _all_lines(self) -> list[Strip]:
+        bar = self.render()
+        assert isinstance(bar, ScrollBarRender)  # noqa: S101
+        assert isinstance(bar.style, Style)  # noqa: S101
+        colors = {"back_color": bar.style.bgcolor, "bar_color": bar.style.color}
+        drawn = bar.render_bar(
+            self.size.height, bar.virtual_size, bar.window_size, bar.position, bar.thickness, **cast(Any, colors)
+        )
+        base = self.visual_style.rich_style
+        return [Strip([Segment(text, base + style if style else base)], bar.thickness) for text, style, _ in drawn.segments]
+
+
 def palette_on(widget: Widget, under_cursor: bool = False) -> Palette:
     """The app's palette laid over the background of `widget`, or over that of its cursor row."""
+    painting = getattr(widget, "_while_painting", None)
+    if painting is not None and not under_cursor:
+        known: Palette = painting[1]
+        return known
     palette, base = palette_of(widget.app), widget.visual_style.rich_style
     return on(palette, base + palette.cursor if under_cursor else base)
 
 
 def line_width(widget: Widget) -> int:
     """Cells of a line beside the scrollbar, which must have a stable gutter: else lines would be cut when it appears."""
+    painting = getattr(widget, "_while_painting", None)
+    if painting is not None:
+        width: int = painting[0]
+        return width
     return max(widget.size.width - widget.scrollbar_size_vertical, 0)
 
 

@@ -6,6 +6,7 @@ from array import array
 import pytest
 from drawn import DrawnApp, truth
 from textual.pilot import Pilot
+from textual.scrollbar import ScrollBar
 from textual.widget import Widget
 
 from console.theme import LOOKS, look
@@ -235,3 +236,33 @@ def test_the_frame_fits(width: int, tasks: int) -> None:
     used = 2 + shape.name + 1 + (shape.partition + 1 if shape.partition else 0) + PITCH * (shape.last - shape.first)
     assert used <= width or shape.last - shape.first <= 1
     assert 0 <= shape.first <= shape.last <= tasks
+
+
+async def test_the_scrollbar_is_textuals_own_and_takes_the_mouse() -> None:
+    # Given
+    who = entities(400)
+    matrix = EntityMatrix()
+    app = DrawnApp(matrix)
+    async with app.run_test(size=(80, 24)) as pilot:
+        matrix.set_entities(who, bytes([Cell.PENDING]) * 400 * len(TASKS))
+        await pilot.pause()
+        bar = matrix.vertical_scrollbar
+        plain = ScrollBar.render(bar)
+        drawn = list(app.console.render_lines(plain, app.console.options.update(width=1, height=bar.size.height)))
+
+        # Then it looks as Textual draws it
+        assert [[s.text for s in line] for line in drawn] == [[s.text for s in bar.render_line(y)] for y in range(24)]
+
+        # When it is clicked below its thumb, and dragged
+        await pilot.mouse_down(bar, offset=(0, 20))
+        await pilot.mouse_up(bar, offset=(0, 20))
+        await pilot.pause(0.3)
+        below = matrix.scroll_offset.y
+        assert below > 0
+        await pilot.mouse_down(bar, offset=(0, 1))
+        await pilot.hover(bar, offset=(0, 12))
+        await pilot.mouse_up(bar, offset=(0, 12))
+        await pilot.pause(0.3)
+
+        # Then the entities follow
+        assert matrix.scroll_offset.y > 100
