@@ -12,7 +12,6 @@ from engine.store.connect import Client, must_write
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
-
 SETTLE = 2 * FRESH
 """Seconds after which a cell that a worker holds can have been started by no answer from before the cancellation."""
 

@@ -5,6 +5,6 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "worker")]
 
-from chaos.run import main
+from chaos.run import main  # noqa: E402
 
 sys.exit(main())

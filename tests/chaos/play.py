@@ -5,6 +5,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -95,7 +96,8 @@ class Round:
             trigger=f"manual:{number}",
             deadline=wave.deadline or None,
         )
-        self.faults.done["deadline"] += bool(wave.deadline)
+        if wave.deadline:
+            self.faults.done["deadline"] += 1
         self.witness.waves.append(launched)
 
     def _await_end(self) -> list[str]:
@@ -142,6 +144,5 @@ def play(seed: int, number: int, server: RedisServer, folder: Path, kinds: dict[
     folder.mkdir(parents=True, exist_ok=True)
     with server.client() as redis, Proxy(str(server.folder / "redis.sock")) as proxy:
         redis.flushall()
-        for rig in rigs(redis, proxy.url, folder):
+        with contextmanager(rigs)(redis, proxy.url, folder) as rig:
             return Round(draw(seed, number, kinds), server, proxy, rig, f"{seed}:{number}").play()
-    raise AssertionError("there was no rig")

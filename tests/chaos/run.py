@@ -5,12 +5,10 @@ import os
 import secrets
 import statistics
 import tempfile
-import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from chaos.invariants import TITLES
