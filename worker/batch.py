@@ -267,7 +267,8 @@ class Batch:
 
     def _may_start(self, at: int) -> bool:
         """Whether the entity is still ours and its wave goes on, by an answer that is not old."""
-        self.outbox.ask(self.own_holds())
+        if not self.tenure.fresh:
+            self.outbox.ask(self.own_holds())
         self.job.cancelled = self.job.cancelled or self.tenure.cancelled
         if self.ids[at] in self.tenure.lost:
             with self._lock:

@@ -68,9 +68,8 @@ class Outbox:
         self._tenure = tenure
 
     def ask(self, holds: Sequence[Hold]) -> None:
-        """Asks whether the claim stands, if that is not known."""
-        if not self._tenure.fresh:
-            self.patiently(lambda: self._tenure.ask(holds))
+        """Asks whether the claim stands."""
+        self.patiently(lambda: self._tenure.ask(holds))
 
     def get(self, keys: list[str]) -> list[bytes | None]:
         """Values of pipes."""

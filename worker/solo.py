@@ -135,7 +135,8 @@ class Solo(threading.Thread):
 
     def _may_start(self) -> bool:
         """Whether the entity is still ours and its wave goes on, by an answer that is not old."""
-        self._outbox.ask(self._holds)
+        if not self._tenure.fresh:
+            self._outbox.ask(self._holds)
         self.job.cancelled = self.job.cancelled or self._tenure.cancelled
         self._lost = self._lost or self.number in self._tenure.lost
         return not self._lost and not self.job.cancelled

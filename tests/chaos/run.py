@@ -5,7 +5,6 @@ import os
 import secrets
 import statistics
 import tempfile
-from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,9 +36,12 @@ class Total:
     cells: int = 0
     executed: int = 0
     again: int = 0
-    ends: Counter[str] = field(default_factory=Counter)
-    faults: Counter[str] = field(default_factory=Counter)
-    timed: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    ends: dict[str, int] = field(default_factory=dict)
+    faults: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAULTS, 0))
+    with_fault: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAULTS, 0))
+    """Rounds in which there was one, and those of them in which all invariants held."""
+    held: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAULTS, 0))
+    timed: dict[str, list[float]] = field(default_factory=dict)
     wrong: dict[int, list[str]] = field(default_factory=dict)
     """By round."""
 
@@ -47,10 +49,14 @@ class Total:
         self.rounds += 1
         for name in ("seconds", "reads", "probes", "cells", "executed", "again"):
             setattr(self, name, getattr(self, name) + getattr(outcome, name))
-        self.ends += outcome.ends
-        self.faults += outcome.faults
+        for cell, many in outcome.ends.items():
+            self.ends[cell] = self.ends.get(cell, 0) + many
+        for kind, many in outcome.faults.items():
+            self.faults[kind] += many
+            self.with_fault[kind] += 1
+            self.held[kind] += not outcome.wrong
         for kind, seconds in outcome.timed:
-            self.timed[kind].append(round(seconds, 3))
+            self.timed.setdefault(kind, []).append(round(seconds, 3))
         if outcome.wrong:
             self.wrong[number] = outcome.wrong
 
@@ -66,7 +72,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--round", type=int, default=None, help="only this one, with all that its workers said")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--write-docs", action="store_true", help="play nothing: write the tables of docs/reliability.md from results"
+    )
     args = parser.parse_args(argv)
+    if args.write_docs:
+        from chaos.report import write_docs
+
+        return write_docs(args.out)
     total = Total(args.seed or secrets.randbelow(10**6) + 1)
     numbers = range(args.rounds) if args.round is None else [args.round]
     print(f"seed {total.seed}, {len(numbers)} rounds", flush=True)
@@ -75,9 +88,10 @@ def main(argv: list[str] | None = None) -> int:
             outcome = play(total.seed, number, server, Path(folder) / str(number))
             total.add(number, outcome)
             _print_round(total.seed, number, outcome, loud=args.round is not None)
-    args.out.parent.mkdir(exist_ok=True)
-    args.out.write_bytes(msgspec.json.format(msgspec.json.encode(total)))
     print(summary(total))
+    if args.round is None:
+        args.out.parent.mkdir(exist_ok=True)
+        args.out.write_bytes(msgspec.json.format(msgspec.json.encode(total)))
     return 1 if total.wrong else 0
 
 
