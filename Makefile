@@ -2,13 +2,20 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint setup format screenshots clean
+.PHONY: demo test chaos bench-faults lint setup format screenshots clean
 
 demo: .venv/.demo
 	@$(BIN)/wavedeck demo
 
 test: .venv/.dev
 	@$(BIN)/python -m pytest
+
+# Random faults, for as long as you like: SEED=… ROUNDS=100, or ROUND=… for one round of a seed.
+chaos: .venv/.dev
+	@$(BIN)/python tests/chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROUND),--round $(ROUND))
+
+bench-faults: .venv/.dev
+	@$(BIN)/python benchmarks/faults.py
 
 lint: .venv/.dev
 	@$(BIN)/ruff check .

@@ -1,14 +1,19 @@
 """Cancelling a wave."""
 
+import time
 from dataclasses import dataclass
 
 from redis.exceptions import ResponseError
 
 from engine.errors import Refused
 from engine.store.acts import Act, Acts
+from engine.store.claims import FRESH
 from engine.store.connect import Client, must_write
 from engine.store.wave import Wave
 from engine.store.waves import Waves
+
+SETTLE = 2 * FRESH
+"""Seconds after which a cell that a worker holds can have been started by no answer from before the cancellation."""
 
 
 @dataclass(frozen=True)
@@ -43,4 +48,6 @@ def cancel(redis: Client, wave: Wave, *, by: str, reason: str = "cancelled", ori
     if done is None:
         acts.withdraw(told)
         raise Refused(f"wave {wave.id} ({wave.locator}) has ended already")
+    if done[1]:
+        time.sleep(SETTLE)
     return Cancelled(*done)

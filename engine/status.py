@@ -66,10 +66,13 @@ LEGAL: frozenset[tuple[Cell, Cell]] = frozenset(
         (Cell.RUNNING, Cell.PENDING),
         (Cell.FINISHED, Cell.FAILED),
         (Cell.FALLBACK, Cell.FAILED),
+        (Cell.FINISHED, Cell.REUSED),
+        (Cell.FALLBACK, Cell.REUSED),
     ]
 )
 """Every step a cell may take. Running → Pending is a cell given back by a worker that could not end it; Finished → Failed
-is one whose value the store then refused (another value was there, or there was no room)."""
+is one whose value the store then refused (another's value was there, or there was no room), Finished → Reused one whose value its
+own earlier holder, taken for dead, had written meanwhile."""
 
 
 def legal_pairs() -> str:

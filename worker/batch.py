@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.status import ENDED, Cell
-from engine.store.claims import Claimed, Hold, Move, Moves, holds_of, pack_time, spans
+from engine.store.claims import Claimed, Hold, Move, Moves, held_before, holds_of, pack_time, spans
 from worker.inputs import Found
 from worker.job import Job, Schedule
 from worker.outbox import Outbox, Result, blocked
 from worker.output import thread_log
 from worker.solo import Solo
+from worker.tenure import Tenure
 
 if TYPE_CHECKING:
     from worker.slot import Slot
@@ -62,7 +63,8 @@ class Batch:
         self.epoch = epoch_of(job, claimed)
         self.clock = [0.0] * count
         self.place = bytearray(count)
-        self.outbox = Outbox(slot.redis, job, slot.name, slot.give_up)
+        self.tenure = Tenure(slot.redis, job.wave, slot.settings.lease, claimed.mono)
+        self.outbox = Outbox(slot.redis, job, slot.name, slot.give_up, self.tenure)
         self.solos: dict[int, Solo] = {}
         self._at = {number: at for at, number in enumerate(self.ids)}
         self._running: dict[tuple[int, int], float] = {}
@@ -199,7 +201,7 @@ class Batch:
 
     def _check(self, failed: Sequence[Result]) -> None:
         for r in failed:
-            self.cells[r.task][self._at[r.number]] = Cell.FAILED
+            self.cells[r.task][self._at[r.number]] = r.cell
             self.values[r.task][self._at[r.number]] = None
 
     def _drop_cancelled(self) -> None:
@@ -241,6 +243,8 @@ class Batch:
 
     def _cell(self, start: Start, lane: int, printed: bytearray | None = None) -> None:
         task, at = start.task, start.at
+        if not self._may_start(at):
+            return
         began = time.monotonic()
         with self._lock:
             if self.place[at] != HELD:
@@ -251,6 +255,7 @@ class Batch:
             self.job, task, self.ids[at], self.entities[at], start.found, lane, self.schedule.limits[task], printed
         )
         result.start = began - self.epoch
+        result.again = held_before(self.records[at])
         with self._lock:
             del self._running[task, at]
             self.cells[task][at] = result.cell
@@ -259,6 +264,20 @@ class Batch:
                 self.solos[at].deliver(result)
             else:
                 self._done.append(result)
+
+    def _may_start(self, at: int) -> bool:
+        """Whether the entity is still ours and its wave goes on, by an answer that is not old."""
+        if not self.tenure.fresh:
+            self.outbox.ask(self.own_holds())
+        self.job.cancelled = self.job.cancelled or self.tenure.cancelled
+        if self.ids[at] in self.tenure.lost:
+            with self._lock:
+                lost = [i for i, number in enumerate(self.ids) if number in self.tenure.lost and self.place[i] == HELD]
+                for i in lost:
+                    self.place[i] = GIVEN_BACK
+            if lost:
+                self.slot.publish_holds()
+        return self.place[at] == HELD and not self.job.cancelled
 
     def _take(self) -> list[Result]:
         """What is finished and not written."""
@@ -330,6 +349,7 @@ class Batch:
                 flying=flying,
                 epoch=self.epoch,
                 clock=self.clock[at],
+                since=self.tenure.since,
             )
         self.slot.add_solo(solo)
         self.slot.publish_holds()

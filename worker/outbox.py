@@ -22,6 +22,7 @@ from engine.store.states import States
 from worker.failure import reason
 from worker.inputs import Found
 from worker.job import Job
+from worker.tenure import Tenure
 
 log = logging.getLogger("wavedeck.worker")
 AWAY = (ConnectionError, TimeoutError, BusyLoadingError)
@@ -41,11 +42,14 @@ class Result:
     start: float = 0.0
     seconds: float = 0.0
     before: int = Cell.RUNNING
+    again: bool = False
+    """Whether somebody else held the entity before."""
 
 
 @dataclass(slots=True)
 class Sent:
-    """What a trip brought back: the transitions, results whose value was refused, the replies of the other commands."""
+    """What a trip brought back: the transitions, results whose value was refused and which are others now, the replies of the
+    other commands."""
 
     moved: Moved | None
     failed: list[Result] = field(default_factory=list)
@@ -56,11 +60,16 @@ class Outbox:
     """Writes for one wave. Waits while Redis is away: nothing that was computed is lost, and whoever lost the lease meanwhile
     is refused when it is back."""
 
-    def __init__(self, redis: Client, job: Job, worker: str, give_up: Callable[[], bool]) -> None:
+    def __init__(self, redis: Client, job: Job, worker: str, give_up: Callable[[], bool], tenure: Tenure) -> None:
         self._redis = redis
         self._job = job
         self._worker = worker
         self._give_up = give_up
+        self._tenure = tenure
+
+    def ask(self, holds: Sequence[Hold]) -> None:
+        """Asks whether the claim stands."""
+        self.patiently(lambda: self._tenure.ask(holds))
 
     def get(self, keys: list[str]) -> list[bytes | None]:
         """Values of pipes."""
@@ -74,18 +83,24 @@ class Outbox:
         moves: Moves | None = None,
         commands: Sequence[tuple[Any, ...]] = (),
     ) -> Sent:
-        """Writes results' pipes, then all transitions, then runs `commands`."""
+        """Writes results' pipes, then all transitions, then runs `commands`. Values of entities that are lost are dropped."""
         moves = moves or Moves(list(holds))
         puts = [r for r in results if r.value is not None and r.cell != Cell.REUSED]
         self._add(moves, results)
         expire = self._job.wave.expire
-        trip_commands: list[tuple[Any, ...]] = [
-            ("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", expire) for r in puts
-        ]
-        if moves:
-            trip_commands.append(move_command(self._job.wave, moves))
-        trip_commands += commands
-        replies = self.patiently(lambda: trip(self._redis, trip_commands))
+        others = [move_command(self._job.wave, moves), *commands] if moves else list(commands)
+        asked = 0.0
+
+        def attempt() -> list[Any]:
+            nonlocal puts, asked
+            if puts and not self._tenure.sure:
+                self._tenure.ask(holds)
+            puts = [r for r in puts if r.number not in self._tenure.lost]
+            asked = time.monotonic()
+            sets = [("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", expire) for r in puts]
+            return trip(self._redis, [*sets, *others])
+
+        replies = self.patiently(attempt)
         if pairs := self._job.seen.take():
             at = self._job.wave.date.start.timestamp()
             self.patiently(lambda: States(self._redis).seen(self._job.wave.state, pairs, at))
@@ -95,15 +110,18 @@ class Outbox:
             if isinstance(answer, RedisError) and "GONE" not in str(answer):
                 raise answer
             moved = Moved("gone", 0, []) if isinstance(answer, RedisError) else read_move(answer)
+            if not moved.refused and not moved.cancelled and any(s.after == Cell.RUNNING for s in moves.steps):
+                self._tenure.heard(asked)
         failed = [r for r, reply in zip(puts, replies, strict=False) if reply is not True and not self._same(r, reply)]
         if failed:
-            steps = [Move(r.task, was, Cell.FAILED, r.number, 1) for r in failed for was in (r.before,)]
-            notes = [(r.task, r.number, encode_json(r.note)) for r in failed]
+            steps = [Move(r.task, r.before, r.cell, r.number, 1) for r in failed]
+            notes = [(r.task, r.number, encode_json(r.note)) for r in failed if r.note]
             self.patiently(lambda: trip(self._redis, [move_command(self._job.wave, Moves(list(holds), steps, notes))]))
         return Sent(moved, failed, replies[len(puts) + bool(moves) :])
 
     def _same(self, result: Result, reply: Any) -> bool:
-        """Whether a pipe that was not written holds the value all the same. If not, the result becomes a failure."""
+        """Whether a pipe that was not written holds the value all the same. If not, the result becomes a failure; or, where an
+        earlier holder of this very cell wrote it, who was taken for dead and was not, what that one left."""
         key = PipeKey(self._job.wave.version, self._job.plan.names[result.task], result.entity, self._job.wave.date)
         if isinstance(reply, Exception):
             error = reason(type(reply).__name__, f"its value could not be written: {reply}")
@@ -113,6 +131,10 @@ class Outbox:
                 self.patiently(lambda: Pipes(self._redis).check_same(key, result.value or b"", writer))
             except PipeConflict as e:
                 error = reason("PipeConflict", str(e))
+                if result.again and not self.patiently(lambda: Pipes(self._redis).writer(key, beside=writer)):
+                    log.warning("%s was written by an earlier holder that is not dead; what it wrote is kept", key)
+                    result.before, result.cell, result.value = result.cell, Cell.REUSED, None
+                    return False
             else:
                 return True
         result.before, result.cell, result.value = result.cell, Cell.FAILED, None

@@ -10,11 +10,12 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.status import ENDED, Cell
-from engine.store.claims import Move, Moves, pack_time
+from engine.store.claims import Move, Moves, held_before, pack_time
 from worker.inputs import Found
 from worker.job import Job, Schedule
 from worker.outbox import Outbox, Result, blocked
 from worker.output import thread_log
+from worker.tenure import Tenure
 
 if TYPE_CHECKING:
     from worker.slot import Slot
@@ -23,7 +24,8 @@ log = logging.getLogger("wavedeck.worker")
 
 
 class Solo(threading.Thread):
-    """Runs the rest of an entity. `flying`: tasks that the batch still runs; their results come through `deliver`."""
+    """Runs the rest of an entity. `flying`: tasks that the batch still runs; their results come through `deliver`. `since`: when
+    it was last certain that the entity's lease runs (monotonic)."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Solo(threading.Thread):
         flying: set[int],
         epoch: float,
         clock: float,
+        since: float,
     ) -> None:
         super().__init__(name=f"solo-{number}", daemon=True)
         self.slot, self.job, self.schedule = slot, job, schedule
@@ -46,7 +49,8 @@ class Solo(threading.Thread):
         self._cells, self._values, self._flying = cells, values, flying
         self.epoch, self._clock = epoch, clock
         self._holds = [(number, 1, record)]
-        self._outbox = Outbox(slot.redis, job, slot.name, slot.give_up)
+        self._tenure = Tenure(slot.redis, job.wave, slot.settings.lease, since)
+        self._outbox = Outbox(slot.redis, job, slot.name, slot.give_up, self._tenure)
         self._news = threading.Condition()
         self._delivered: list[Result] = []
         self._lost = False
@@ -117,14 +121,25 @@ class Solo(threading.Thread):
             self._cells[task] = Cell.RUNNING
         lane = self.slot.lanes.get()
         try:
+            if not self._may_start():
+                return
             began = time.monotonic()
             result = self.slot.run_cell(
                 self.job, task, self.number, self.entity, found, lane, self.schedule.limits[task], printed
             )
             result.start = began - self.epoch
+            result.again = held_before(self.record)
         finally:
             self.slot.lanes.put(lane)
         self._write([result])
+
+    def _may_start(self) -> bool:
+        """Whether the entity is still ours and its wave goes on, by an answer that is not old."""
+        if not self._tenure.fresh:
+            self._outbox.ask(self._holds)
+        self.job.cancelled = self.job.cancelled or self._tenure.cancelled
+        self._lost = self._lost or self.number in self._tenure.lost
+        return not self._lost and not self.job.cancelled
 
     def _blocked(self, task: int, found: Found) -> Result:
         result = blocked(self.job, task, self.number, self.entity, found)

@@ -1,7 +1,7 @@
 """The watcher: a worker's main process. It does no work itself, so nothing that a task does can starve it.
 
-It forks the slots, renews their leases, kills a slot whose task is over its limit or whose wave was cancelled, fails the
-cell that a slot died over, gives the rest of what it held back, starts a fresh one, and says that the worker is alive.
+It forks the slots, renews their leases, kills a slot whose task is over its limit, whose wave was cancelled or whose entity others
+hold by now, fails the cell that a slot died over, gives the rest of what it held back, starts a fresh one, and says that the worker is alive.
 """
 
 import contextlib
@@ -252,9 +252,13 @@ class Watcher:
                 wave = self._wave(held)
                 if wave is None:
                     continue
-                cancelled, _ = renew(self.redis, wave, held.holds, self.settings.lease)
-                if cancelled and any(c.job == held.job for c in child.board.running()) and not child.killed:
-                    child.killed = {NOBODY: "Cancelled: the wave was cancelled"}
+                told = renew(self.redis, wave, held.holds, self.settings.lease)
+                running = [c for c in child.board.running() if c.job == held.job]
+                lost = [c for c in running if c.entity in told.lost]
+                if lost:
+                    log.warning("slot %d runs %d cells that others hold by now: it is ended", child.pid, len(lost))
+                if (lost or (told.cancelled and running)) and not child.killed:
+                    child.killed = {NOBODY: "LeaseLost: others hold it" if lost else "Cancelled: the wave was cancelled"}
                     self._kill(child)
 
     def _kill(self, child: Child) -> None:

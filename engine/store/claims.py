@@ -15,6 +15,8 @@ from engine.store.wave import Wave
 
 LEASE = 15.0
 """Seconds that a claim lives without being renewed."""
+FRESH = 0.05
+"""Seconds that an answer of Redis about a claim is good for: on an older one a worker starts nothing, but asks again."""
 MOST_ATTEMPTS = 2
 """How many workers may die over a running cell before it counts as what killed them."""
 RECORD = 8
@@ -96,10 +98,25 @@ class Moved:
     refused: list[tuple[int, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What a renewal found: why the wave is cancelled (or ""), how many leases were prolonged, the entities that are no longer the
+    caller's. What has ended is neither."""
+
+    cancelled: str
+    many: int
+    lost: frozenset[int] = frozenset()
+
+
 def pack_time(start: float, duration: float) -> bytes:
     """A cell's time: seconds since the wave was created, seconds it took."""
     ms = min(max(int(start * 1000), 0), 0xFFFFFFFF)
     return ms.to_bytes(4, "little") + min(max(int(duration * 100_000), 0), 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def held_before(record: bytes) -> bool:
+    """Whether somebody else held the entity before it was claimed with this record."""
+    return int.from_bytes(record[:4], "little") > 1
 
 
 def holds_of(ids: Sequence[int], records: Sequence[bytes]) -> list[Hold]:
@@ -176,11 +193,11 @@ def release(redis: Client, wave: Wave, holds: Sequence[Hold]) -> int:
     return int(RELEASE(redis, keys, [wave.expire, len(holds), *_flat(holds)]))
 
 
-def renew(redis: Client, wave: Wave, holds: Sequence[Hold], lease: float = LEASE) -> tuple[str, int]:
-    """Prolongs leases. Why the wave is cancelled (or ""), and how many entities are still the caller's."""
+def renew(redis: Client, wave: Wave, holds: Sequence[Hold], lease: float = LEASE) -> Renewed:
+    """Prolongs the leases of what is still the caller's."""
     keys = [wave.key(k) for k in ("wave", "claims", "leases")]
-    cancelled, renewed = RENEW(redis, keys, [int(lease * 1000), len(holds), *_flat(holds)])
-    return cancelled.decode(), int(renewed)
+    cancelled, many, *lost = RENEW(redis, keys, [int(lease * 1000), len(holds), *_flat(holds)])
+    return Renewed(cancelled.decode(), int(many), frozenset(map(int, lost)))
 
 
 def _flat(holds: Iterable[Hold]) -> list[Arg]:

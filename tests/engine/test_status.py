@@ -20,7 +20,7 @@ def test_marks_tell_the_finished_apart() -> None:
 def test_an_ended_cell_stays_but_for_a_value_that_was_refused() -> None:
     from_ended = {(a, b) for a, b in LEGAL if a in ENDED}
 
-    assert from_ended == {(Cell.FINISHED, Cell.FAILED), (Cell.FALLBACK, Cell.FAILED)}
+    assert from_ended == {(wrote, to) for wrote in (Cell.FINISHED, Cell.FALLBACK) for to in (Cell.FAILED, Cell.REUSED)}
 
 
 def test_every_end_can_be_reached_and_nothing_ends_as_what_it_is() -> None:

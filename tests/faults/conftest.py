@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from servers import RedisServer
 
-sys.path.append(str(Path(__file__).parents[1] / "worker"))
+sys.path += [str(Path(__file__).parents[1] / name) for name in ("worker", "store")]
 
 from rig import Rig, rigs
 

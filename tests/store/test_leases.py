@@ -6,7 +6,7 @@ from redis import Redis
 
 from engine.cancel import cancel
 from engine.errors import Refused
-from engine.store.claims import Closed, holds_of, release, renew
+from engine.store.claims import Closed, Renewed, holds_of, release, renew
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
@@ -43,7 +43,7 @@ def test_renewing_prolongs_only_what_is_still_held(redis: "Redis") -> None:
     end(redis, wave, claimed, 2)
     lapse(redis, wave, 0)
 
-    assert renew(redis, wave, holds(claimed)) == ("", 1)
+    assert renew(redis, wave, holds(claimed)) == Renewed("", 1, frozenset({1}))
 
     assert [c.ids for c in (claim(redis, wave, 9),)] == [[1]]
     assert redis.zrange(wave.key("leases"), 0, -1) == [b"0", b"1"]
@@ -54,7 +54,7 @@ def test_renewing_tells_that_the_wave_was_cancelled(redis: "Redis") -> None:
     claimed = claim(redis, wave, 1)
     cancel(redis, wave, by="ada", reason="too late")
 
-    assert renew(redis, wave, holds(claimed)) == ("too late", 1)
+    assert renew(redis, wave, holds(claimed)) == Renewed("too late", 1)
 
 
 # cancel
@@ -136,4 +136,4 @@ def test_cancelling_without_a_word_is_still_cancelling(redis: "Redis") -> None:
     cancel(redis, wave, by="ada", reason="")
 
     assert record(redis, wave).cancelled
-    assert renew(redis, wave, holds(claimed))[0]
+    assert renew(redis, wave, holds(claimed)).cancelled

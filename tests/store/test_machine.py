@@ -185,8 +185,9 @@ class Board(RuleBasedStateMachine):
         kept = sorted(holds.values(), key=lambda h: h.entity)
         mine = [self.entities[h.entity] for h in kept if self.entities[h.entity].token == h.token]
         mine = [entity for entity in mine if entity.place == HELD]
-        cancelled, renewed = renew(self.redis, self.wave, holds_of([h.entity for h in kept], [h.record for h in kept]), 3600.0)
-        assert (bool(cancelled), renewed) == (self.cancelled, len(mine))
+        told = renew(self.redis, self.wave, holds_of([h.entity for h in kept], [h.record for h in kept]), 3600.0)
+        assert (bool(told.cancelled), told.many) == (self.cancelled, len(mine))
+        assert told.lost == {h.entity for h in kept if self.entities[h.entity].token != h.token}
         for entity in mine:
             entity.lapsed = False
 

@@ -26,7 +26,7 @@ from redis.exceptions import ResponseError
 
 from engine.cancel import cancel
 from engine.status import LEGAL, Cell
-from engine.store.claims import Closed, Move, Moves, release, renew
+from engine.store.claims import Closed, Move, Moves, Renewed, release, renew
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
@@ -225,7 +225,7 @@ def test_a_stale_holder_changes_nothing(redis: "Redis") -> None:
     assert Waves(redis).note(wave, 0, 0) is None
     assert Waves(redis).log(wave, 0, 0) == ""
     assert release(redis, wave, holds(stale, 0)) == 0
-    assert renew(redis, wave, holds(stale, 0)) == ("", 0)
+    assert renew(redis, wave, holds(stale, 0)) == Renewed("", 0, frozenset({0}))
 
     # And what nobody took meanwhile is still its own
     assert send(redis, wave, Moves(holds(stale), [Move(0, R, F, 1, 1)])).refused == []

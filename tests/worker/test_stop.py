@@ -195,6 +195,26 @@ def test_a_task_that_outlasts_the_stop_timeout_is_stopped_and_says_so(rig: Rig) 
     assert rig.error(wave, "gated").startswith("WorkerStopped: ")
 
 
+def test_a_second_sigterm_ends_what_runs_at_once(rig: Rig) -> None:
+    # Given a worker that has been told to stop and has minutes for it
+    flow = rig.flow(GATE)
+    rig.touch("gate")
+    wave = rig.launch(flow, "e", "f")
+    worker = rig.start("--slots", "1", "--stop-timeout", "600")
+    rig.awaits("begun-e")
+    worker.send_signal(signal.SIGTERM)
+    eventually(lambda: "drains" in rig.logs(), 30, what="it has heard that")
+
+    # When
+    worker.send_signal(signal.SIGTERM)
+
+    # Then
+    assert worker.wait(30) == 0
+    assert leases(rig, wave) == 0
+    assert rig.row(wave, "e") == "FXP"
+    assert rig.error(wave, "gated").startswith("WorkerStopped: ")
+
+
 def test_a_slot_that_is_killed_when_idle_is_replaced(rig: Rig) -> None:
     flow = rig.flow(GATE)
     worker = rig.start("--slots", "1")

@@ -1,20 +1,23 @@
--- Prolongs the leases of entities that the caller still holds.
+-- Prolongs the leases of entities that the caller still holds. What others hold by now, or nobody, is lost; what has ended is not.
 --
 -- KEYS  wave claims leases
 -- ARGV  lease (ms) · number of claims, then for each: first entity, how many, their records
--- -> {reason if the wave is cancelled or "", how many were renewed}
+-- -> {reason if the wave is cancelled or "", how many were renewed, each entity lost …}
 local till = clock() + tonumber(ARGV[1])
-local renewed, at = 0, 3
+local renewed, at, lost = 0, 3, {}
 for _ = 1, tonumber(ARGV[2]) do
   local first, many, recs = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), ARGV[at + 2]
   at = at + 3
   for i = 0, many - 1 do
     local e = first + i
-    if redis.call('GETRANGE', KEYS[2], e * 8, e * 8 + 7) == string.sub(recs, i * 8 + 1, i * 8 + 8)
-      and redis.call('ZSCORE', KEYS[3], e) then
+    if redis.call('GETRANGE', KEYS[2], e * 8, e * 8 + 7) ~= string.sub(recs, i * 8 + 1, i * 8 + 8) then
+      lost[#lost + 1] = e
+    elseif redis.call('ZSCORE', KEYS[3], e) then
       redis.call('ZADD', KEYS[3], till, e)
       renewed = renewed + 1
     end
   end
 end
-return {redis.call('HGET', KEYS[1], 'cancelled') or '', renewed}
+local reply = {redis.call('HGET', KEYS[1], 'cancelled') or '', renewed}
+for i, e in ipairs(lost) do reply[i + 2] = e end
+return reply
