@@ -18,6 +18,7 @@ from engine.status import WROTE, Cell
 from engine.store.claims import Hold, Move, Moved, Moves, move_command, pack_time, read_move, spans, trip
 from engine.store.connect import Client
 from engine.store.pipes import Pipes
+from engine.store.room import is_full, sized, unless_full
 from engine.store.states import States
 from worker.failure import reason
 from worker.inputs import Found
@@ -88,7 +89,8 @@ class Outbox:
         replies = self.patiently(lambda: trip(self._redis, trip_commands))
         if pairs := self._job.seen.take():
             at = self._job.wave.date.start.timestamp()
-            self.patiently(lambda: States(self._redis).seen(self._job.wave.state, pairs, at))
+            with unless_full():  # then the values of the tasks that saw them were refused as well
+                self.patiently(lambda: States(self._redis).seen(self._job.wave.state, pairs, at))
         moved = None
         if moves:
             answer = replies[len(puts)]
@@ -105,7 +107,10 @@ class Outbox:
     def _same(self, result: Result, reply: Any) -> bool:
         """Whether a pipe that was not written holds the value all the same. If not, the result becomes a failure."""
         key = PipeKey(self._job.wave.version, self._job.plan.names[result.task], result.entity, self._job.wave.date)
-        if isinstance(reply, Exception):
+        if isinstance(reply, Exception) and is_full(reply):
+            size = sized(len(result.value or b""))
+            error = reason("RedisFull", f"its value of {size} could not be written: Redis uses all of its maxmemory")
+        elif isinstance(reply, Exception):
             error = reason(type(reply).__name__, f"its value could not be written: {reply}")
         else:
             writer = f"wave {self._job.wave.id} ({self._worker})"

@@ -1,8 +1,9 @@
--- Prolongs the leases of entities that the caller still holds.
+-- Prolongs the leases of entities that the caller still holds, when Redis is full too.
 --
 -- KEYS  wave claims leases
 -- ARGV  lease (ms) · number of claims, then for each: first entity, how many, their records
 -- -> {reason if the wave is cancelled or "", how many were renewed}
+anyway(KEYS[3])
 local till = clock() + tonumber(ARGV[1])
 local renewed, at = 0, 3
 for _ = 1, tonumber(ARGV[2]) do
