@@ -123,6 +123,7 @@ def start_wave(
     trigger: str | None = None,
     by: str | None = None,
     origin: str = "command",
+    force: bool = False,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave of a flow, as `launch` does. `trigger`: a new manual one when not given.
@@ -145,5 +146,6 @@ def start_wave(
         trigger=trigger or f"manual:{secrets.token_hex(6)}",
         by=by or whoami(),
         origin=origin,
+        force=force,
         on_progress=on_progress,
     )

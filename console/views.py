@@ -21,6 +21,7 @@ from engine.keys import PipeKey, check_version, decode_entity, encode_entity
 from engine.plan import Plan
 from engine.status import MARK_OF, STATUS_OF, WROTE, Cell, Status
 from engine.store.connect import Client
+from engine.store.need import Fit
 from engine.store.wave import Progress, Wave, span
 from engine.store.waves import Waves
 
@@ -214,6 +215,22 @@ def _then(store: Waves, progress: Progress, plan: Plan, at: str) -> tuple[Progre
     board = board_at(store.board(w), store.times(w), w.n, plan.needs, seconds, last)
     then = replace(w, ended=0 if seconds < last else w.ended, cancelled="" if seconds < last else w.cancelled)
     return Progress(then, counts_of(board, w.n, len(w.tasks))), seconds
+
+
+def memory(fit: Fit) -> dict[str, Any]:
+    """What a wave needs in Redis and what there is, in bytes."""
+    need, room = fit.need, fit.room
+    return {
+        "need": need.total,
+        "pipes": need.pipes,
+        "board": need.board,
+        "notes": need.notes,
+        "basis": need.basis,
+        "under_way": fit.promised,
+        "used": room.used if room is not None else None,
+        "limit": room.limit if room is not None else None,
+        "policy": room.policy if room is not None else None,
+    }
 
 
 def bytes_a_cell(redis: Client, w: Wave) -> float:

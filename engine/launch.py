@@ -1,10 +1,13 @@
 """Init: takes the latest state and a flow, compiles every entity, and queues the wave."""
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from redis.exceptions import ResponseError
 
 from engine import script
 from engine.errors import NotFound, Refused
@@ -14,7 +17,9 @@ from engine.plan import Plan
 from engine.store.acts import Act, Acts
 from engine.store.catalog import Catalog, resolve_config
 from engine.store.connect import Client, clock, must_write
+from engine.store.need import Fit, fit
 from engine.store.pipes import Pipes, expiry
+from engine.store.room import is_full, room, sized
 from engine.store.states import States
 from engine.store.wave import Wave, new_wave
 from engine.store.waves import Waves
@@ -22,11 +27,12 @@ from engine.store.waves import Waves
 
 @dataclass(frozen=True)
 class Launched:
-    """The wave; whether this call made it; seconds it took."""
+    """The wave; whether this call made it; seconds it took; what the wave will need in Redis."""
 
     wave: Wave
     created: bool
     seconds: float
+    fit: Fit
 
 
 def nothing(_: int) -> None:
@@ -51,6 +57,7 @@ def launch(
     members: Sequence[tuple[str, str]] | None = None,
     of: str = "",
     origin: str = "",
+    force: bool = False,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave. The same (flow, version, date, trigger) again gives the wave there is.
@@ -69,11 +76,12 @@ def launch(
         members: (entity, partition) in key form instead of the state's: a part of an earlier wave.
         of: the id of that wave.
         origin: from where it is started, for the log of acts: console, command, demo …; `schedule` when the trigger says so.
+        force: also when Redis seems to have no room for it.
         on_progress: called with the number of entities queued so far.
 
     Raises:
         BadKey: a name cannot be a key, or the config names what does not exist.
-        Refused: the state is empty, or this user may not write.
+        Refused: the state is empty, Redis has no room for the wave, or this user may not write.
         NotFound: no such partition.
     """
     began = time.monotonic()
@@ -84,25 +92,43 @@ def launch(
     wave_config = resolve_config(plan, Catalog(redis).config(version, plan.flow), config or {})
     state = state or plan.state
     states, waves = States(redis), Waves(redis)
-    now_active = list(source(date)) if source is not None else []
-    states.seen(state, now_active, date.start.timestamp())
-    chosen = members if members is not None else _members(states, plan, state, date, now_active, partitions, entities)
-    now = clock(redis)
-    expire = expiry(date, plan.keep, now)
-    draft = new_wave(
-        plan, version=version, date=date, trigger=trigger, by=by, n=len(chosen), expire=expire, base=base, state=state,
-        config=wave_config,
-        now=now,
-        deadline=int((now + deadline) * 1000) if deadline else 0, of=of,
-    )  # fmt: skip
-    Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
-    draft = replace(draft, checks=_there_already(redis, draft))
-    Catalog(redis).publish(version, [plan])
-    created = waves.create(
-        draft, plan, script.body(plan), chosen, on_progress, record=lambda wave: Acts(redis).record(_act(wave, origin))
-    )
+    with _full_is_refused(redis):
+        now_active = list(source(date)) if source is not None else []
+        states.seen(state, now_active, date.start.timestamp())
+        chosen = members if members is not None else _members(states, plan, state, date, now_active, partitions, entities)
+        now = clock(redis)
+        expire = expiry(date, plan.keep, now)
+        draft = new_wave(
+            plan, version=version, date=date, trigger=trigger, by=by, n=len(chosen), expire=expire, base=base, state=state,
+            config=wave_config,
+            now=now,
+            deadline=int((now + deadline) * 1000) if deadline else 0, of=of,
+        )  # fmt: skip
+        will_need = fit(redis, plan, version=version, date=date, members=chosen, beside=draft.id)
+        if will_need.refusal and not force and waves.find(draft.id, version) is None:
+            raise Refused(will_need.refusal)
+        Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
+        draft = replace(draft, checks=_there_already(redis, draft))
+        Catalog(redis).publish(version, [plan])
+        created = waves.create(
+            draft, plan, script.body(plan), chosen, on_progress, record=lambda wave: Acts(redis).record(_act(wave, origin))
+        )
     wave = waves.find(draft.id, version) or draft
-    return Launched(wave, created, time.monotonic() - began)
+    return Launched(wave, created, time.monotonic() - began, will_need)
+
+
+@contextlib.contextmanager
+def _full_is_refused(redis: Client) -> Iterator[None]:
+    try:
+        yield
+    except ResponseError as e:
+        if not is_full(e):
+            raise
+        there = room(redis)
+        told = (
+            f": {sized(there.used)} of {sized(there.limit)} (maxmemory) are used" if there is not None and there.limit else ""
+        )
+        raise Refused(f"Redis is full{told}; it takes no wave until pipes expire or maxmemory is raised") from None
 
 
 def _act(wave: Wave, origin: str) -> Act:

@@ -37,6 +37,7 @@ def rerun(
     version: str = "",
     plan: Plan | None = None,
     origin: str = "",
+    force: bool = False,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave over entities of an earlier one: the same flow, date, state, partitions and config. What had finished is reused,
@@ -48,9 +49,10 @@ def rerun(
             it has not.
         plan: the flow as that version has it; what it has published, when not given.
         origin: from where it is started, for the log of acts.
+        force: also when Redis seems to have no room for it.
 
     Raises:
-        Refused: nothing is left to run again, or this user may not write.
+        Refused: nothing is left to run again, Redis has no room for it, or this user may not write.
         NotFound: the version has not published the flow, or the wave has no such entity.
         BadKey: no version has such a name, or the wave's config names what the flow no longer has.
     """
@@ -78,6 +80,7 @@ def rerun(
         members=[everyone[number] for number in numbers],
         of=wave.id,
         origin=origin,
+        force=force,
         on_progress=on_progress,
     )
 

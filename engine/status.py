@@ -51,6 +51,9 @@ WROTE = frozenset({Cell.FINISHED, Cell.REUSED, Cell.FALLBACK})
 ENDED = WROTE | {Cell.FAILED, Cell.BLOCKED, Cell.CANCELLED}
 """Cells that nothing changes any more."""
 
+OPEN = frozenset({Cell.PENDING, Cell.RUNNING})
+"""Cells that have not ended."""
+
 LEGAL: frozenset[tuple[Cell, Cell]] = frozenset(
     [
         (Cell.PENDING, Cell.RUNNING),

@@ -14,6 +14,7 @@ from engine.keys import check_name, check_version
 from engine.load import load_flows
 from engine.store.claims import LEASE
 from engine.store.connect import check, connect
+from engine.store.room import room
 from worker.slot import Settings
 from worker.watcher import Watcher
 
@@ -52,6 +53,8 @@ def main(argv: list[str] | None = None) -> int:
             raise WavedeckError("a worker needs WAVEDECK_REDIS_URL")
         redis = connect(url)
         check(redis, url)
+        if (there := room(redis)) is not None and there.warning:
+            logging.getLogger("wavedeck.worker").warning(there.warning)
         redis.close()
         settings = Settings(url, args.version, args.name, args.slots, args.lease, args.until_idle)
         return Watcher(settings, load_flows(), stop_timeout=args.stop_timeout).run()

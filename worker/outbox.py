@@ -18,6 +18,7 @@ from engine.status import WROTE, Cell
 from engine.store.claims import Hold, Move, Moved, Moves, move_command, pack_time, read_move, spans, trip
 from engine.store.connect import Client
 from engine.store.pipes import Pipes
+from engine.store.room import is_full, sized, unless_full
 from engine.store.states import States
 from worker.failure import reason
 from worker.inputs import Found
@@ -103,7 +104,8 @@ class Outbox:
         replies = self.patiently(attempt)
         if pairs := self._job.seen.take():
             at = self._job.wave.date.start.timestamp()
-            self.patiently(lambda: States(self._redis).seen(self._job.wave.state, pairs, at))
+            with unless_full():  # then the values of the tasks that saw them were refused as well
+                self.patiently(lambda: States(self._redis).seen(self._job.wave.state, pairs, at))
         moved = None
         if moves:
             answer = replies[len(puts)]
@@ -123,7 +125,10 @@ class Outbox:
         """Whether a pipe that was not written holds the value all the same. If not, the result becomes a failure; or, where an
         earlier holder of this very cell wrote it, who was taken for dead and was not, what that one left."""
         key = PipeKey(self._job.wave.version, self._job.plan.names[result.task], result.entity, self._job.wave.date)
-        if isinstance(reply, Exception):
+        if isinstance(reply, Exception) and is_full(reply):
+            size = sized(len(result.value or b""))
+            error = reason("RedisFull", f"its value of {size} could not be written: Redis uses all of its maxmemory")
+        elif isinstance(reply, Exception):
             error = reason(type(reply).__name__, f"its value could not be written: {reply}")
         else:
             writer = f"wave {self._job.wave.id} ({self._worker})"

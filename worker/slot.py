@@ -80,6 +80,7 @@ class Slot:
         self._busy = threading.Event()
         self._served = 0
         self._idling = False
+        self._full = False
 
     # what a batch needs of its slot
 
@@ -218,7 +219,10 @@ class Slot:
         if isinstance(reply, Exception):
             raise reply
         claimed = read_claim(job.wave, reply)
+        self._say_full(isinstance(claimed, Closed) and claimed.reason == "full")
         if isinstance(claimed, Closed):
+            if claimed.reason == "full":
+                return None
             if claimed.reason == "overdue":
                 self.waves.cancel(job.wave, "overdue", self.name)
             elif not claimed.left:
@@ -228,6 +232,14 @@ class Slot:
             self._next = (job, claimed)
             self.publish_holds()  # at once: what dies from here on has given back what it held
         return claimed
+
+    def _say_full(self, full: bool) -> None:
+        """Logs it when Redis has become full, and when there is room again."""
+        if full != self._full:
+            log.warning(
+                "redis is full (maxmemory): nothing is taken up until there is room" if full else "there is room in redis again"
+            )
+        self._full = full
 
     def _serve(self, job: Job, claimed: Claimed, chain: bool) -> tuple[Claimed | None, bool]:
         """One batch, and with `chain` the claim of the next in the trip that ends it. The second value is False when another wave

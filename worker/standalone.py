@@ -30,6 +30,7 @@ from engine.status import MARK_OF, STATUS_OF, Cell
 from engine.store.catalog import Catalog, resolve_config
 from engine.store.connect import Client, connect
 from engine.store.pipes import Pipes, expiry
+from engine.store.room import unless_full
 from engine.store.states import States
 from engine.store.waves import Waves
 from worker.failure import LimitExceededError, describe, reason
@@ -142,9 +143,10 @@ class _Process:
         entity = self._entity
         writer = f"a script on {socket.gethostname()} (process {os.getpid()})"
         Pipes(self._redis).put(self._key, value, expiry(entity.date, self._plan.keep), writer)
-        if pairs := self._seen.take():
-            States(self._redis).seen(self._plan.state, pairs, entity.date.start.timestamp())
-        Catalog(self._redis).touch(entity.version)
+        with unless_full():
+            if pairs := self._seen.take():
+                States(self._redis).seen(self._plan.state, pairs, entity.date.start.timestamp())
+            Catalog(self._redis).touch(entity.version)
 
 
 def wait_for(folder: Path, tasks: Sequence[str], timeout: float) -> list[str]:

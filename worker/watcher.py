@@ -26,6 +26,7 @@ from engine.status import Cell
 from engine.store.catalog import Catalog
 from engine.store.claims import Move, Moves, move_command, pack_time, release, renew, trip
 from engine.store.connect import connect
+from engine.store.room import unless_full
 from engine.store.wave import Wave
 from engine.store.waves import Waves, ring
 from engine.store.workers import SlotState, Worker, Workers
@@ -86,12 +87,13 @@ class Watcher:
         self._served = 0
         self._known: dict[tuple[str, str], Wave] = {}
         self._away = False
+        self._published = False
 
     def run(self) -> int:
         """Serves until SIGTERM or, with `until_idle`, until there is nothing left. 0 when all went as it should."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        Catalog(self.redis).publish(self.settings.version, [flow.plan for flow in self.flows.values()])
+        self._publish()
         for flow in self.flows.values():
             for warm in flow.warmers:
                 warm()
@@ -299,7 +301,16 @@ class Watcher:
     def _beat(self) -> None:
         worker = self._worker()
         Workers(self.redis).beat(worker)
-        Catalog(self.redis).touch(self.settings.version)
+        with unless_full():
+            if not self._published:
+                self._publish()
+            Catalog(self.redis).touch(self.settings.version)
+
+    def _publish(self) -> None:
+        """Tells which flows this worker has, now or, when Redis is full, as soon as there is room."""
+        with unless_full():
+            Catalog(self.redis).publish(self.settings.version, [flow.plan for flow in self.flows.values()])
+            self._published = True
 
     def _worker(self) -> Worker:
         now, monotonic = time.time(), time.monotonic()

@@ -4,13 +4,14 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from console.commands.common import DEFAULT_VERSION, json_option, open_redis, show
 
 if TYPE_CHECKING:
+    from engine.launch import Launched
     from engine.store.connect import Client
 
 
@@ -39,6 +40,7 @@ def _launch_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--date", default=None, help="The hour or day it is about, UTC; default: now."),
         click.option("--state", default=None, help="The state to run over; default: the flow's."),
         click.option("--config", multiple=True, metavar="K=V", help="Override config: key=value or task.key=value."),
+        force_option,
         json_option,
     ]
     for option in reversed(options):
@@ -46,16 +48,24 @@ def _launch_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _launched(redis: "Client", launched: Any, as_json: bool) -> None:
+force_option = click.option("--force", is_flag=True, help="Also when Redis seems to have no room for it.")
+
+
+def _launched(redis: "Client", launched: "Launched", as_json: bool) -> None:
     from console import present, views
     from console.widgets.text import clean
 
-    w, memory = launched.wave, views.bytes_a_cell(redis, launched.wave)
+    w, memory, fit = launched.wave, views.bytes_a_cell(redis, launched.wave), launched.fit
+    for warning in (fit.room.warning if fit.room is not None else "", fit.warning if launched.created else ""):
+        if warning:
+            click.echo(f"wavedeck: {warning}", err=True)
     if as_json:
-        present.as_json({**views.launched(w, new=launched.created), "bytes_a_cell": memory})
+        present.as_json({**views.launched(w, new=launched.created), "bytes_a_cell": memory, "memory": views.memory(fit)})
         return
     word = f"queued in {launched.seconds:.2f} s, {memory} bytes a cell" if launched.created else "there already"
     click.echo(f"{w.id}  {clean(w.locator)}  {w.n:,} entities × {len(w.tasks)} tasks, {word}")
+    if launched.created:
+        click.echo(f"needs {fit.words} in Redis ({fit.details})")
 
 
 @click.command()
@@ -64,7 +74,7 @@ def _launched(redis: "Client", launched: Any, as_json: bool) -> None:
 @click.option("--partition", multiple=True, help="Only this partition of the state; may be repeated.")
 @click.option("--entity", multiple=True, help="Only this entity, in the state or not; may be repeated.")
 def trigger(
-    flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], as_json: bool,
+    flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], force: bool, as_json: bool,
     base: str, partition: tuple[str, ...], entity: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Starts a wave by hand."""
@@ -73,14 +83,16 @@ def trigger(
     with open_redis(write=True) as (redis, _), _progress() as tell:
         launched = start_wave(
             redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
-            config=parse_config(config), on_progress=tell,
+            config=parse_config(config), force=force, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
 
 
 @click.command()
 @_launch_options
-def init(flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], as_json: bool) -> None:
+def init(
+    flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], force: bool, as_json: bool
+) -> None:
     """What the scheduler runs: starts the wave of a date, once, however often it is called."""
     from console.start import choose_plan, parse_config, start_wave, this_date
 
@@ -88,7 +100,7 @@ def init(flow: str, version: str, date: str | None, state: str | None, config: t
         about = date or str(this_date(choose_plan(redis, version, flow)[0]))
         launched = start_wave(
             redis, flow, version=version, date=about, state=state, config=parse_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
-            by="schedule", origin="schedule", on_progress=tell,
+            by="schedule", origin="schedule", force=force, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
 
@@ -123,9 +135,11 @@ def cancel(wave: str, as_json: bool) -> None:
     help="Only entities that failed, were blocked or were cancelled: the default when nothing says which.",
 )
 @click.option("--version", default="", help="With another version's code; default: the wave's.")
+@force_option
 @json_option
 def rerun(
-    wave: str, entity: tuple[str, ...], task: tuple[str, ...], family: str | None, failed: bool, version: str, as_json: bool
+    wave: str, entity: tuple[str, ...], task: tuple[str, ...], family: str | None, failed: bool, version: str, force: bool,
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Runs entities of a wave again, as a new wave of the same date. What had finished is reused."""
     from console.by import whoami
@@ -142,8 +156,9 @@ def rerun(
             with contextlib.suppress(NotFound):  # the engine says what the version has
                 plan = choose_plan(redis, version, w.flow)[0]
         launched = rerun_wave(
-            redis, w, by=whoami(), entities=numbers, version=version, plan=plan, origin="command", on_progress=tell
-        )
+            redis, w, by=whoami(), entities=numbers, version=version, plan=plan, origin="command", force=force,
+            on_progress=tell,
+        )  # fmt: skip
         _launched(redis, launched, as_json)
 
 

@@ -16,6 +16,7 @@ from engine.keys import Date, check_version, encode_entity
 from engine.rerun import plan_of, unfinished
 from engine.status import STATUS_OF, WROTE, Cell, Status
 from engine.store.catalog import Catalog, resolve_config
+from engine.store.need import Fit, fit
 from engine.store.states import States
 from engine.store.waves import Waves
 from engine.store.workers import Workers
@@ -52,7 +53,8 @@ class Offer:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trigger would do. `there`: task → cells whose pipe is there already; `unsure`: what could not be foreseen."""
+    """What a trigger would do. `there`: task → cells whose pipe is there already; `fit`: what it needs in Redis; `unsure`: what could not
+    be foreseen."""
 
     order: Order
     entities: int
@@ -61,6 +63,7 @@ class Outcome:
     workers: int
     slots: int
     expected: str
+    fit: Fit
     unsure: tuple[str, ...] = field(default=())
 
 
@@ -120,20 +123,22 @@ def foresee(redis: Client, order: Order) -> Outcome:
     date = Date(order.date)
     resolve_config(plan, Catalog(redis).config(order.version, plan.flow), settings(order.config))
     unsure: list[str] = []
-    keys = _entities(redis, plan, flow, date, order, unsure)
+    members = _entities(redis, plan, flow, date, order, unsure)
+    keys = frozenset(members)
     there = there_already(redis, order.version, plan.names, date, keys)
     workers = Workers(redis).alive(order.version)
     slots = sum(len(w.slots) for w in workers)
     new = {task: len(keys) - there.get(task, 0) for task in plan.names}
     expected = expect(redis, order.version, plan, new, slots)
-    return Outcome(order, len(keys), plan.names, there, len(workers), slots, expected, tuple(unsure))
+    room = fit(redis, plan, version=order.version, date=date, members=list(members.items()))
+    return Outcome(order, len(keys), plan.names, there, len(workers), slots, expected, room, tuple(unsure))
 
 
-def _entities(redis: Client, plan: Plan, flow: Flow | None, date: Date, order: Order, unsure: list[str]) -> frozenset[str]:
-    """The entities, in key form, as `launch` will choose them."""
+def _entities(redis: Client, plan: Plan, flow: Flow | None, date: Date, order: Order, unsure: list[str]) -> dict[str, str]:
+    """Entity → partition, in key form, as `launch` will choose them."""
     wanted = words(order.entities)
     if wanted:
-        return frozenset(map(encode_entity, wanted))
+        return dict.fromkeys(map(encode_entity, wanted), "-")
     members = {m.entity: m.partition for m in States(redis).members(plan.state, date=date, active=plan.active)}
     source = source_of(flow, plan.state)
     if source is not None:
@@ -145,7 +150,7 @@ def _entities(redis: Client, plan: Plan, flow: Flow | None, date: Date, order: O
         raise NotFound(f"state {plan.state!r} has no partition {min(missing)!r} at {date}")
     if not members:
         raise NotFound(f"state {plan.state!r} has no entity active at {date}")
-    return frozenset(e for e, p in members.items() if not partitions or p in partitions)
+    return {e: p for e, p in members.items() if not partitions or p in partitions}
 
 
 OPEN = frozenset({Status.PENDING, Status.RUNNING})

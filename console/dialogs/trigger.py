@@ -19,10 +19,12 @@ from console.screens.chrome import Line, Piece
 from console.screens.text_pane import Text, TextLine, line
 from console.screens.words import many
 from console.theme import Palette
+from engine.status import Status
 
 if TYPE_CHECKING:
     from console.dialogs.consequences import Offer, Order, Outcome
     from engine.store.connect import Client
+    from engine.store.need import Fit
 
 FIELDS = {
     "flow": "",
@@ -144,7 +146,8 @@ class TriggerDialog(ActDialog[tuple[str, str]]):
             self._fill(message.value)
         elif message.name == f"foresee {self._asked}" and not self.acting:
             self._outcome = message.value
-            self.tell(consequences(message.value), ready=True, entities=message.value.entities, flow=message.value.order.flow)
+            fits = not message.value.fit.refusal
+            self.tell(consequences(message.value), ready=fits, entities=message.value.entities, flow=message.value.order.flow)
         elif message.name == "launch":
             if self._outcome is not None:
                 remember(self._outcome.order)
@@ -207,5 +210,16 @@ def consequences(outcome: Outcome) -> Iterator[TextLine]:
     )
     yield from work({task: outcome.entities - outcome.there.get(task, 0) for task in outcome.tasks}, outcome.there)
     yield from workforce(outcome.workers, outcome.slots, outcome.order.version, outcome.expected)
+    yield from memory(outcome.fit)
     for doubt in outcome.unsure:
         yield line(Text(doubt, "muted"))
+
+
+def memory(fit: Fit) -> Iterator[TextLine]:
+    """What a wave needs in Redis, and whether that is there."""
+    if fit.refusal:
+        yield line(Text("✗ ", Status.FAILED), Text(fit.refusal.replace("start it with --force", "`wavedeck trigger --force`")))
+        return
+    yield line(Text("memory ", "muted"), Text(fit.words, "lit"), Text(f" in Redis ({fit.details})", "muted"))
+    if fit.warning:
+        yield line(Text("! ", Status.BLOCKED), Text(fit.warning))

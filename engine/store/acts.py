@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from engine.store.connect import Client
+from engine.store.scripts import ACT
 
 KEY = "wd:acts"
 MOST = 10_000
@@ -48,11 +49,8 @@ class Acts:
     def announce(self, act: Act) -> str:
         """As `record`, before it is known whether the act will be: its id, for `withdraw`."""
         told = {name: str(value)[:LONGEST] for name, value in asdict(act).items() if name not in ("id", "at")}
-        fields = {name: value.encode("utf-8", "replace") for name, value in told.items()}
-        with self._redis.pipeline(transaction=False) as trip:
-            trip.xadd(KEY, fields, maxlen=MOST, approximate=True)
-            trip.expire(KEY, LIFE)
-            return str(trip.execute()[0].decode())
+        fields = [text.encode("utf-8", "replace") for pair in told.items() for text in pair]
+        return str(ACT(self._redis, [KEY], [MOST, LIFE, *fields]).decode())
 
     def withdraw(self, act: str) -> None:
         """Takes back an act that was announced and did not happen."""

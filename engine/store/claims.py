@@ -56,7 +56,8 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Nothing to claim, and there will be nothing: `gone`, `ended`, `cancelled` or `overdue`; entities that are still held."""
+    """Nothing to claim, and there will be nothing: `gone`, `ended`, `cancelled` or `overdue`; entities that are still held. Or nothing
+    now: `full`, until there is room in Redis again."""
 
     reason: str
     left: int = 0

@@ -13,12 +13,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine.errors import PipeConflict
+from redis.exceptions import ResponseError
+
+from engine.errors import PipeConflict, Refused
 from engine.keys import Date, PipeKey, version_key, wave_key
 from engine.status import WROTE, Cell
 from engine.store.connect import Client, expire_no_sooner
 from engine.store.listing import Entry, Listing
 from engine.store.read_only import tidying
+from engine.store.room import is_full, sized, unless_full
 from engine.store.wave import read_counts
 from engine.store.waves import Waves
 
@@ -77,9 +80,19 @@ class Pipes:
 
         Raises:
             PipeConflict: another value is there; the text names both writers. Nothing has changed.
+            Refused: Redis is full.
         """
-        if self._redis.set(str(key), value, nx=True, exat=expire):
-            self.index_stray(key, expire, writer)
+        try:
+            written = self._redis.set(str(key), value, nx=True, exat=expire)
+        except ResponseError as e:
+            if is_full(e):
+                raise Refused(
+                    f"its value of {sized(len(value))} could not be written: Redis uses all of its maxmemory"
+                ) from None
+            raise
+        if written:
+            with unless_full():
+                self.index_stray(key, expire, writer)
             return True
         self.check_same(key, value, writer)
         return False

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from redis.exceptions import NoPermissionError, WatchError
+from redis.exceptions import ExecAbortError, NoPermissionError, ResponseError, WatchError
 
 from engine.errors import NotFound
 from engine.keys import VERSIONS, version_key, wave_key
@@ -22,6 +22,7 @@ from engine.status import Cell
 from engine.store.catalog import Catalog
 from engine.store.connect import Client, expire_no_sooner
 from engine.store.read_only import tidying
+from engine.store.room import is_full, unless_full
 from engine.store.scripts import CANCEL
 from engine.store.wave import Progress, Wave, from_hash, read_counts, to_hash
 
@@ -147,7 +148,7 @@ class Waves:
     def cancel(self, wave: Wave, reason: str, by: str) -> tuple[int, int] | None:
         """Ends a wave: when this returns, nothing of it starts any more. Cells cancelled at once, and entities that workers still
         hold and will cancel; None when it had ended or was cancelled before."""
-        keys = [wave.key(k) for k in ("wave", "board", "counts", "returned")]
+        keys = [wave.key(k) for k in ("wave", "board", "counts", "returned", "leases")]
         done = CANCEL(self._redis, keys, [reason or "cancelled", by])
         if done is None:
             return None
@@ -372,7 +373,7 @@ _NO_MULTI: WeakSet[Client] = WeakSet()
 
 def read_together(redis: Client, fill: Callable[[Client], object]) -> list[Any]:
     """What the commands that `fill` puts into a pipeline read, all in one moment. Where the user may read and not begin a
-    transaction, in one trip."""
+    transaction, and where Redis is full and lets nobody, in one trip."""
     if redis not in _NO_MULTI:
         with redis.pipeline(transaction=True) as trip:
             fill(trip)
@@ -380,14 +381,18 @@ def read_together(redis: Client, fill: Callable[[Client], object]) -> list[Any]:
                 return list(trip.execute())
             except NoPermissionError:
                 _NO_MULTI.add(redis)
+            except ResponseError as e:
+                if not (is_full(e) or isinstance(e, ExecAbortError)):
+                    raise
     with redis.pipeline(transaction=False) as trip:
         fill(trip)
         return list(trip.execute())
 
 
 def ring(redis: Client, version: str, slots: int) -> None:
-    """Wakes idle slots of a version, as many as there is work for."""
+    """Wakes idle slots of a version, as many as there is work for. None when Redis is full: they look by themselves once a second."""
     key = version_key(version, "bell")
-    redis.rpush(key, *[b"1"] * max(1, min(slots, 64)))
-    redis.ltrim(key, 0, 255)
-    redis.expire(key, 3600)
+    with unless_full():
+        redis.rpush(key, *[b"1"] * max(1, min(slots, 64)))
+        redis.ltrim(key, 0, 255)
+        redis.expire(key, 3600)

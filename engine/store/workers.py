@@ -13,6 +13,7 @@ import msgspec
 
 from engine.keys import version_key
 from engine.store.connect import Client
+from engine.store.scripts import BEAT
 
 SILENT = 15
 """Seconds after which a worker that says nothing is taken for dead."""
@@ -61,16 +62,13 @@ class Workers:
 
     def beat(self, worker: Worker) -> None:
         """A sign of life."""
-        key = version_key(worker.version, "workers")
-        now = int(time.time())
-        with self._redis.pipeline(transaction=False) as trip:
-            trip.set(_alive(worker.version, worker.name), msgspec.json.encode(worker), ex=SILENT)
-            trip.set(_was(worker.version, worker.name), msgspec.json.encode(replace(worker, slots=[])), ex=REMEMBERED)
-            trip.zadd(key, {worker.name: now})
-            trip.zremrangebyscore(key, "-inf", now - REMEMBERED)
-            trip.zremrangebyrank(key, 0, -MOST - 1)
-            trip.expire(key, REMEMBERED)
-            trip.execute()
+        version, name = worker.version, worker.name
+        records = msgspec.json.encode(worker), msgspec.json.encode(replace(worker, slots=[]))
+        BEAT(
+            self._redis,
+            [_alive(version, name), _was(version, name), version_key(version, "workers")],
+            [name, records[0], SILENT, records[1], REMEMBERED, int(time.time()), MOST],
+        )
 
     def leave(self, worker: Worker) -> None:
         """A worker that stops says so."""

@@ -223,25 +223,3 @@ def test_a_slot_that_is_killed_costs_its_cell_and_its_mates_nothing(rig: Rig) ->
     assert rows.count("X") <= 1
     assert rig.progress(wave).wave.left == 0
     assert set(rows) <= set("FUXB")
-
-
-def test_a_redis_that_is_full_for_a_while_costs_nothing(rig: Rig) -> None:
-    """It refuses every write until there is room again; nothing that waits for room is to blame."""
-    wave = rig.launch(rig.flow(FLOW), *ENTITIES)
-    workers = [rig.start("--slots", "1", "--lease", "1", "--until-idle") for _ in range(2)]
-
-    with witness(rig, wave):
-        in_mid_wave(rig)
-        rig.redis.config_set("maxmemory", "1")
-        try:
-            refused = int(rig.redis.info("stats").get("total_error_replies", 0))
-            eventually(
-                lambda: int(rig.redis.info("stats").get("total_error_replies", 0)) > refused + 4,
-                30,
-                what="they met a full Redis",
-            )
-        finally:
-            rig.redis.config_set("maxmemory", "0")
-        for worker in workers:
-            assert worker.wait(60) == 0, rig.logs()
-    all_is_there(rig, wave)

@@ -82,6 +82,14 @@ class Rig:
         self._started.append(process)
         return process
 
+    def environment(self) -> dict[str, str]:
+        """What a command on this Redis and with this flow runs in."""
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        code = os.pathsep.join([str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return {
+            **os.environ, "PATH": path, "PYTHONPATH": code, "WAVEDECK_REDIS_URL": self.url, "WAVEDECK_FLOWS": self.module,
+        }  # fmt: skip
+
     def run(self, *options: str, slots: int = 1, timeout: float = 60, **environment: str) -> None:
         """Runs a worker until there is nothing left to do."""
         process = self.start("--until-idle", "--slots", str(slots), *options, **environment)

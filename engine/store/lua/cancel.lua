@@ -1,13 +1,15 @@
 -- Ends a wave: when this returns, nothing of it starts any more. What was never claimed or was given back is cancelled here, a
 -- column at a time; what workers hold is cancelled by them when they next speak, or by the next claim once their lease ran out.
+-- Goes through when Redis is full.
 --
--- KEYS  wave board counts returned
+-- KEYS  wave board counts returned leases
 -- ARGV  reason · who
 -- -> {cells cancelled here, entities that workers still hold} | false: no such wave, it has ended, or it was cancelled before
 local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'next', 'cancelled', 'left')
 if not w[1] or w[4] or tonumber(w[5]) == 0 then return false end
 local n, tasks, next_, left = tonumber(w[1]), tonumber(w[2]), tonumber(w[3]), tonumber(w[5])
 local now = clock()
+anyway(KEYS[5])
 redis.call('HSET', KEYS[1], 'cancelled', ARGV[1], 'cancelled_by', ARGV[2], 'cancelled_at', now, 'next', n)
 local cells, rest = 0, n - next_
 if rest > 0 then

@@ -3,6 +3,7 @@
 -- KEYS  wave members board counts claims leases returned crew notes
 -- ARGV  how many · lease (ms) · worker · most attempts · expiry of keys (Unix s) · note for a cell that killed its workers
 -- -> {"gone"} no such wave · {"ended", 0} · {"cancelled", left} · {"overdue", left}
+--  | {"full", left} Redis is over its maxmemory: nobody takes up work whose results it would not keep
 --  | {"ok", now (ms), queued, next lease end (ms) or 0, crew,
 --     first, how many never claimed, their record, {members},
 --     {taken up again}, {their records}, {their cells, a string of T bytes each}, {their members}}
@@ -13,6 +14,8 @@ if not w[1] then return {'gone'} end
 local n, tasks, next_, left = tonumber(w[1]), tonumber(w[2]), tonumber(w[3]), tonumber(w[6])
 if left == 0 then return {'ended', 0} end
 if not w[4] and w[5] and now > tonumber(w[5]) then return {'overdue', left} end
+if not w[4] and full(KEYS[3]) then return {'full', left} end
+anyway(KEYS[6])
 
 local function cells_of(entity)
   local cells = {}

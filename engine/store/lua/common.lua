@@ -1,4 +1,4 @@
--- What every script of a wave begins with. Redis 6.2 or later; only redis.call and Lua's string library are used.
+-- What every script of a wave begins with. Redis 6.2 or later; only redis.call, redis.pcall and Lua's string library are used.
 --
 -- A wave has N entities (0 .. N-1) and T tasks (0 .. T-1). Its keys, all under one hash tag, always passed in:
 --   wave     hash    n, tasks, next (first entity never claimed), left (entities not ended), cancelled (the reason), deadline (ms), …
@@ -45,6 +45,16 @@ local function flush(counts)
   for field, by in pairs(delta) do
     if by ~= 0 then redis.call('HINCRBY', counts, field, by) end
   end
+end
+
+-- Over its maxmemory, Redis refuses the first command of a script that may need room, and none that comes after a write. What moves a
+-- wave on needs next to none and must go through then: those scripts begin with a write that changes nothing. Any sorted set will do.
+local function anyway(zset) redis.call('ZREM', zset, '') end
+
+-- Whether Redis is over its maxmemory. Asked before the first write; changes nothing. Any string will do.
+local function full(text)
+  local answer = redis.pcall('SETRANGE', text, 0, '')
+  return type(answer) == 'table' and string.find(answer['err'] or '', 'OOM', 1, true) ~= nil
 end
 
 -- Moves one cell, whatever it was.

@@ -9,7 +9,8 @@
 --       · number of logs, then for each: task, entity, text
 --       · number of ends, then for each: first entity, how many
 -- -> {reason if the wave is cancelled or "", entities left, "task entity cell" of each step refused …}
--- A step that was made already by the same holder is no error (a repeated call changes nothing).
+-- A step that was made already by the same holder is no error (a repeated call changes nothing). Goes through when Redis is full, but
+-- for the logs.
 local at = 3
 local function take()
   local value = ARGV[at]
@@ -21,6 +22,8 @@ local function number() return tonumber(take()) end
 local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'cancelled', 'left')
 if not w[1] then return redis.error_reply('GONE the wave is gone') end
 local n, tasks, cancelled, left = tonumber(w[1]), tonumber(w[2]), w[3], tonumber(w[4])
+local is_full = full(KEYS[2])
+anyway(KEYS[6])
 
 local mine = {}
 local all_mine = true
@@ -74,7 +77,7 @@ for key = 7, 8 do
   local many, any = number(), false
   for _ = 1, many do
     local task, e, text = number(), number(), take()
-    if mine[e] then
+    if mine[e] and not (is_full and key == 8) then
       redis.call('HSET', KEYS[key], task .. ':' .. e, text)
       any = true
     end

@@ -1,5 +1,6 @@
 -- Gives entities back that were not ended: their running cells are pending again, the next claim serves them, and whoever
 -- held them can change nothing any more. What had ended stays. Not counted as an attempt. On a cancelled wave they are cancelled.
+-- Goes through when Redis is full.
 --
 -- KEYS  wave board counts claims leases returned
 -- ARGV  expiry of keys (Unix s) · number of claims, then for each: first entity, how many, their records
@@ -7,6 +8,7 @@
 local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'cancelled')
 if not w[1] then return 0 end
 local n, tasks = tonumber(w[1]), tonumber(w[2])
+anyway(KEYS[5])
 local back = {}
 local at = 3
 for _ = 1, tonumber(ARGV[2]) do

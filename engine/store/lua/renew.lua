@@ -1,8 +1,10 @@
--- Prolongs the leases of entities that the caller still holds. What others hold by now, or nobody, is lost; what has ended is not.
+-- Prolongs the leases of entities that the caller still holds, when Redis is full too. What others hold by now, or nobody, is lost;
+-- what has ended is not.
 --
 -- KEYS  wave claims leases
 -- ARGV  lease (ms) · number of claims, then for each: first entity, how many, their records
 -- -> {reason if the wave is cancelled or "", how many were renewed, each entity lost …}
+anyway(KEYS[3])
 local till = clock() + tonumber(ARGV[1])
 local renewed, at, lost = 0, 3, {}
 for _ = 1, tonumber(ARGV[2]) do
