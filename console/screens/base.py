@@ -13,6 +13,7 @@ from console.feed import Answer, Feed, FeedLost, Gone, News, Refusal, Source
 from console.keys import Action, Scope
 from console.locator import Locator
 from console.moment import now
+from console.pattern import BadPattern, SlowPattern
 from console.screens.chrome import Header, Rule
 from console.screens.prompts import FilterBar, Foot
 
@@ -49,6 +50,7 @@ class DeckScreen(Screen[None]):
         self._hidden = False
         self._lost = ""
         self._unshown: object | None = None
+        self._misread_as = ""
 
     # what a screen says of itself
 
@@ -179,6 +181,13 @@ class DeckScreen(Screen[None]):
         self.place = replace(self.place, filter=event.text.strip())
         with self.deck.unbroken():
             self.filtered(event.text)
+
+    def misread(self, error: BadPattern) -> None:
+        """A list could not be filtered: what was found before stays. Of half a pattern nothing is said, the other half will follow."""
+        told = f"{self.place.filter}: {error}"
+        if isinstance(error, SlowPattern) and told != self._misread_as:
+            self._misread_as = told
+            self.say(told, bad=True)
 
     def on_filter_bar_left(self, event: FilterBar.Left) -> None:
         event.stop()
