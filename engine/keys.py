@@ -16,6 +16,7 @@ from engine.errors import BadKey
 
 MAX_ENTITY = 4096
 MAX_VERSION = 200
+MAX_TEXT = 1000
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d)?")
@@ -110,6 +111,28 @@ def check_name(name: str, what: str = "pipe name") -> str:
     if not isinstance(name, str) or not _NAME.fullmatch(name) or not name.isascii():
         raise BadKey(f"{what} {name!r} must be letters, digits, '_', '.' or '-' and begin with a letter or '_'")
     return name
+
+
+def check_text(text: str, what: str) -> str:
+    """`text` itself, when it can be kept as it is: who did something, and why.
+
+    Raises:
+        BadKey: it has no UTF-8 form, or more than `MAX_TEXT` characters; the text begins with `what`.
+    """
+    if len(text) > MAX_TEXT:
+        raise BadKey(f"{what} {text[:20]!r}… has {len(text):,} characters; {MAX_TEXT:,} are kept")
+    if not is_text(text):
+        raise BadKey(f"{what} {text[:40]!r} holds a lone surrogate, which is no text")
+    return text
+
+
+def is_text(text: str) -> bool:
+    """Whether it has a UTF-8 form."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def encode_entity(raw: str) -> str:

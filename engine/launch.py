@@ -9,7 +9,7 @@ from typing import Any
 from engine import script
 from engine.errors import NotFound, Refused
 from engine.flow import Source
-from engine.keys import Date, check_version, encode_entity, version_key
+from engine.keys import Date, check_text, check_version, encode_entity, version_key
 from engine.plan import Plan
 from engine.store.acts import Act, Acts
 from engine.store.catalog import Catalog, resolve_config
@@ -72,13 +72,16 @@ def launch(
         on_progress: called with the number of entities queued so far.
 
     Raises:
-        BadKey: a name cannot be a key, or the config names what does not exist.
+        BadKey: a name cannot be a key, or the config names what does not exist; nothing has been written.
+        BadValue: a value of the config is not JSON; nothing has been written.
         Refused: the state is empty, or this user may not write.
         NotFound: no such partition.
     """
     began = time.monotonic()
     must_write(redis)
     check_version(version)
+    for text, what in ((trigger, "trigger"), (by, "by"), (of, "of")):
+        check_text(text, what)
     if base:
         check_version(base)
     wave_config = resolve_config(plan, Catalog(redis).config(version, plan.flow), config or {})

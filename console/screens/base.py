@@ -221,8 +221,8 @@ class DeckScreen(Screen[None]):
         return not forbidden(action, read_only=self.deck.read_only)
 
     def say(self, text: str, *, bad: bool = False) -> None:
-        """A notice, as plain text."""
-        self.notify(text[:500], severity="error" if bad else "information", markup=False)
+        """A notice, as plain text on one line."""
+        self.deck.tell(text, bad=bad)
 
     def pause(self, paused: bool) -> None:
         """Stops the news, or lets them go on."""

@@ -163,6 +163,8 @@ class Waves:
 
     def find(self, wave: str, version: str | None = None) -> Wave | None:
         """The wave with this id; looked for in every version when none is given."""
+        if not wave.isascii():  # no id is; what is no text at all could not even be asked for
+            return None
         for v in [version] if version is not None else Catalog(self._redis).versions():
             stored = self._redis.hgetall(wave_key(v, wave, "wave"))
             if b"n" in stored:
