@@ -178,6 +178,8 @@ def _key(entity: str) -> str:
 
 def _entity(word: str) -> str:
     try:
-        return decode_entity(word)
+        entity = decode_entity(word)
+        encode_entity(entity)
     except (UnicodeError, BadKey):
-        raise BadLocator(f"{word!r} is no entity's key") from None
+        raise BadLocator(f"{word[:40]!r} is no entity's key") from None
+    return entity

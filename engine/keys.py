@@ -13,6 +13,7 @@ from typing import Self
 from urllib.parse import unquote_to_bytes
 
 from engine.errors import BadKey
+from engine.plain import quoted
 
 MAX_ENTITY = 4096
 MAX_VERSION = 200
@@ -43,7 +44,7 @@ class Date(str):
         if isinstance(text, Date):
             return super().__new__(cls, text)
         if not isinstance(text, str) or not _DATE.fullmatch(text) or not text.isascii():
-            raise BadKey(f"date {text!r} is neither YYYY-MM-DD nor YYYY-MM-DDTHH")
+            raise BadKey(f"date {quoted(text)} is neither YYYY-MM-DD nor YYYY-MM-DDTHH")
         try:
             datetime.strptime(text, _format(text))
         except ValueError:
@@ -109,7 +110,7 @@ def check_name(name: str, what: str = "pipe name") -> str:
         BadKey: it is not; the text begins with `what`.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name) or not name.isascii():
-        raise BadKey(f"{what} {name!r} must be letters, digits, '_', '.' or '-' and begin with a letter or '_'")
+        raise BadKey(f"{what} {quoted(name)} must be letters, digits, '_', '.' or '-' and begin with a letter or '_'")
     return name
 
 
@@ -198,10 +199,10 @@ class PipeKey:
         """
         words = key.split(" ")
         if len(words) != 3:
-            raise BadKey(f"key {key!r} is not '{{version}}/{{pipe}} {{entity}} {{date}}'")
+            raise BadKey(f"key {quoted(key)} is not '{{version}}/{{pipe}} {{entity}} {{date}}'")
         version, slash, pipe = words[0].rpartition("/")
         if not slash:
-            raise BadKey(f"key {key!r} has no version")
+            raise BadKey(f"key {quoted(key)} has no version")
         return cls(check_version(version), check_name(pipe), check_entity(words[1]), Date(words[2]))
 
     @classmethod

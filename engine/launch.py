@@ -10,6 +10,7 @@ from engine import script
 from engine.errors import NotFound, Refused
 from engine.flow import Source
 from engine.keys import Date, check_text, check_version, encode_entity, version_key
+from engine.plain import quoted
 from engine.plan import Plan
 from engine.store.acts import Act, Acts
 from engine.store.catalog import Catalog, resolve_config
@@ -135,7 +136,9 @@ def _members(
         wanted = {encode_entity(p) for p in partitions}
         there = set(everyone.values())
         if missing := wanted - there:
-            raise NotFound(f"state {state!r} has no partition {min(missing)!r} at {date}; it has: {', '.join(sorted(there))}")
+            known = sorted(there)
+            named = f"{', '.join(known[:10])}{' …' if len(known) > 10 else ''}" or "none"
+            raise NotFound(f"state {state!r} has no partition {quoted(min(missing))} at {date}; it has: {named}")
         everyone = {e: p for e, p in everyone.items() if p in wanted}
     if entities:
         return [(key, everyone.get(key, "-")) for key in dict.fromkeys(map(encode_entity, entities))]

@@ -12,6 +12,7 @@ from typing import Any
 from engine.errors import BadKey, BadValue, NotFound
 from engine.keys import VERSIONS, check_name, check_text, check_version, version_key
 from engine.payload import decode_json, encode_json
+from engine.plain import quoted
 from engine.plan import Plan
 from engine.store.connect import Client
 
@@ -103,7 +104,7 @@ def resolve_config(plan: Plan, *layers: Mapping[str, Any]) -> dict[str, dict[str
             having = [config for config in resolved.values() if name in config]
             if not having:
                 known = sorted(f"{t}.{k}" for t, config in resolved.items() for k in config)
-                raise BadKey(f"config {name!r} is of no task of {plan.flow!r}; there are: {', '.join(known) or 'none'}")
+                raise BadKey(f"config {quoted(name)} is of no task of {plan.flow!r}; there are: {', '.join(known) or 'none'}")
             for config in having:
                 config[name] = value
     return {task: config for task, config in resolved.items() if config}
@@ -113,4 +114,4 @@ def _json(name: str, value: Any) -> bytes:
     try:
         return encode_json(value)
     except BadValue as e:
-        raise BadValue(f"config {name!r}: {e}") from None
+        raise BadValue(f"config {quoted(name)}: {e}") from None

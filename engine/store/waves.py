@@ -17,6 +17,7 @@ from redis.exceptions import NoPermissionError, WatchError
 from engine.errors import NotFound
 from engine.keys import version_key, wave_key
 from engine.payload import decode_json
+from engine.plain import quoted
 from engine.plan import Plan
 from engine.status import Cell
 from engine.store.catalog import Catalog
@@ -189,7 +190,7 @@ class Waves:
             or name == "last"
         ]
         if not found:
-            raise NotFound(f"no wave {name!r}; `wavedeck waves` lists them")
+            raise NotFound(f"no wave {quoted(name)}; `wavedeck waves` lists them")
         ids = {w.id for w in found}
         if len(ids) > 1 and not at and name != "last":
             raise NotFound(f"{name!r} begins several waves: {', '.join(sorted(ids))}")
