@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-for folder in ("worker", "console"):
-    sys.path.append(str(Path(__file__).parents[1] / folder))
+sys.path.append(str(Path(__file__).parents[1] / "worker"))
+sys.path.append(str(Path(__file__).parents[1] / "console"))
 
 from rig import Rig, rigs
 

@@ -103,7 +103,12 @@ def test_a_wave_is_cancelled_with_its_reason_or_goes_on(redis: Redis) -> None:
 
 def test_overrides_are_set_or_refused_whole(redis: Redis) -> None:
     for text in EVERY:
-        for version, flow, name, value in ((text, "f", "k", 1), ("main", text, "k", 1), ("main", "f", text, 1), ("main", "f", "k", text)):
+        for version, flow, name, value in (
+            (text, "f", "k", 1),
+            ("main", text, "k", 1),
+            ("main", "f", text, 1),
+            ("main", "f", "k", text),
+        ):
             try:
                 Catalog(redis).set_config(version, flow, {"first": 1, name: value})
             except WavedeckError as e:
@@ -123,7 +128,9 @@ def test_members_are_marked_or_refused_whole(redis: Redis) -> None:
                 assert str(e).isprintable()
                 assert everything(redis) == {}
                 continue
-            assert (encode_entity(pair[0]), encode_entity(pair[1])) in {(m.entity, m.partition) for m in States(redis).members("shops")}
+            assert (encode_entity(pair[0]), encode_entity(pair[1])) in {
+                (m.entity, m.partition) for m in States(redis).members("shops")
+            }
             redis.flushall()
 
 
@@ -132,7 +139,7 @@ def test_asking_for_what_is_not_there_finds_nothing_and_breaks_nothing(redis: Re
     before = everything(redis)
     store = Waves(redis)
     for text in EVERY:
-        for ask in (lambda text: store.get(text), lambda text: rerun(redis, wave, by="tests", version=text)):
+        for ask in (store.get, lambda text: rerun(redis, wave, by="tests", version=text)):
             try:
                 found = ask(text)
             except WavedeckError as e:
@@ -142,5 +149,9 @@ def test_asking_for_what_is_not_there_finds_nothing_and_breaks_nothing(redis: Re
         assert store.find(text) is None and store.find(text, "main") is None
         if is_text(text):
             assert Workers(redis).alive(text) == [] and Catalog(redis).flows(text) == {} and States(redis).members(text) == []
-            assert Pipes(redis).names(text) == [] and Pipes(redis).dates("main", text) == [] and Acts(redis).recent(wave=text) == []
+            assert (
+                Pipes(redis).names(text) == []
+                and Pipes(redis).dates("main", text) == []
+                and Acts(redis).recent(wave=text) == []
+            )
     assert everything(redis) == before

@@ -111,7 +111,7 @@ def test_who_and_why_are_kept_as_they_are_or_refused() -> None:
 def test_a_flow_of_a_hostile_name_config_or_command_is_refused_when_it_is_written() -> None:
     for text in EVERY:
         for write in (
-            lambda text: Flow(text),
+            Flow,
             lambda text: Flow("f").command(text, ["true"]),
             lambda text: Flow("f").command("c", [text]),
             lambda text: Flow("f").command("c", ["true"], config={"k": text}),
@@ -146,7 +146,7 @@ def test_a_value_comes_back_as_it_was_or_is_refused() -> None:
             value = decode_json(text.encode("utf-8", "surrogatepass"))
         except BadValue:
             continue
-        assert decode_json(encode_json(value)) == value or value != value
+        assert decode_json(encode_json(value)) == value
 
 
 def test_an_override_of_config_is_the_value_after_the_first_equals() -> None:
@@ -165,15 +165,27 @@ def test_a_place_comes_back_from_its_line() -> None:
         if "\0" in raw:
             continue
         place = Locator("entity", wave="w0123456789ab", name="flights@main 2013-07-01T14", entity=raw, task="weather")
-        assert not {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"} & {unicodedata.category(c) for c in str(place) if c != " "}, ascii(str(place))
+        assert not {"Cc", "Cf", "Cs", "Zs", "Zl", "Zp"} & {unicodedata.category(c) for c in str(place) if c != " "}, ascii(
+            str(place)
+        )
         assert parse(str(place)) == place
-        for other in (Locator("state", path="shops", entity=raw), Locator("pipes", path="main/sales", date="2013-07-01", entity=raw)):
+        for other in (
+            Locator("state", path="shops", entity=raw),
+            Locator("pipes", path="main/sales", date="2013-07-01", entity=raw),
+        ):
             assert parse(str(other)) == other
 
 
 def test_whatever_is_typed_after_a_colon_is_a_place_or_a_sentence() -> None:
     for text in EVERY:
-        for line in (text, f":{text}", f"wave {text}", f"entity last {text} {text}", f"pipes {text} {text} {text} vs {text}", f"waves /{text}"):
+        for line in (
+            text,
+            f":{text}",
+            f"wave {text}",
+            f"entity last {text} {text}",
+            f"pipes {text} {text} {text} vs {text}",
+            f"waves /{text}",
+        ):
             try:
                 place = parse(line)
             except BadLocator as e:
@@ -186,11 +198,21 @@ def test_settings_are_read_as_data(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     for text in filter(is_text, (*STRINGS, *NUL)):
         quoted = "".join(f"\\U{ord(c):08x}" for c in text)
-        for line in (f'save = "{quoted}"', f'theme = "{quoted}"', f'[keys]\n"wave.cancel" = "{quoted}"', f'glyphs = "{quoted}"', f'"{quoted}" = 1', text):
+        for line in (
+            f'save = "{quoted}"',
+            f'theme = "{quoted}"',
+            f'[keys]\n"wave.cancel" = "{quoted}"',
+            f'glyphs = "{quoted}"',
+            f'"{quoted}" = 1',
+            text,
+        ):
             file.write_bytes(line.encode())
             try:
                 settings = load(file)
             except BadSettings as e:
                 assert str(e).startswith(str(file))
                 continue
-            assert text in (settings.save, settings.theme, settings.keys.get("wave.cancel"), settings.glyphs) or settings == type(settings)()
+            assert (
+                text in (settings.save, settings.theme, settings.keys.get("wave.cancel"), settings.glyphs)
+                or settings == type(settings)()
+            )

@@ -108,7 +108,9 @@ def test_a_wave_over_every_string(rig: Rig) -> None:
     numbers = in_order(rig, wave)
     assert set(numbers) == set(SHORT) and len(numbers) == len(SHORT)
     assert all(entity == partition for entity, partition in store.members(wave))
-    assert {(decode_entity(m.entity), decode_entity(m.partition)) for m in States(rig.redis).members("shops")} == {(s, s) for s in SHORT}
+    assert {(decode_entity(m.entity), decode_entity(m.partition)) for m in States(rig.redis).members("shops")} == {
+        (s, s) for s in SHORT
+    }
 
     # and every value is what was returned, or was refused with a sentence
     said = {entity: decode_json(value) for entity, value in values(rig, "said").items()}
@@ -215,11 +217,15 @@ def test_a_script_outside_a_worker_takes_every_string_for_data(tmp_path: Path) -
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)}
     for text in FEW:
         key = encode_entity(text)
-        whole = script.script(flow="shop", version=text, base=text, date=DATE, wave="w0123456789ab", entity=key, body=body, fixed=True)
+        whole = script.script(
+            flow="shop", version=text, base=text, date=DATE, wave="w0123456789ab", entity=key, body=body, fixed=True
+        )
         assert "\n# shop@" in whole and whole.split("\n")[1].isprintable()
         if not is_text(text):
             continue  # no version is like that
-        done = subprocess.run(["bash"], input=whole.encode(), cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=30)
+        done = subprocess.run(
+            ["bash"], input=whole.encode(), cwd=tmp_path, env=environment, capture_output=True, check=False, timeout=30
+        )
         assert done.returncode == 0, (ascii(text), done.stderr)
         assert done.stdout.decode().split("\0")[:3] == [key, text, text]
     assert canaries(tmp_path) == []
@@ -228,15 +234,24 @@ def test_a_script_outside_a_worker_takes_every_string_for_data(tmp_path: Path) -
 def test_the_script_of_a_hostile_entity_really_runs(rig: Rig, redis: "Redis") -> None:
     """From the command that prints it to its pipe; on a terminal its words hold nothing that a terminal obeys."""
     bin = Path(sys.executable).parent
-    flow = rig.flow("@flow.task\ndef value(entity):\n    print(entity)\n    return entity\n\n@flow.task\ndef broken(value):\n    raise ValueError(value)\n")
+    flow = rig.flow(
+        "@flow.task\ndef value(entity):\n    print(entity)\n    return entity\n\n@flow.task\ndef broken(value):\n    raise ValueError(value)\n"
+    )
     texts = ["-rf $(touch pwned-1)", "\x1b]0;a\x07\x9b31m\u202e'\"`touch pwned-2`\n", "[red]{x} %s ../../東京 👩\u200d👩"]
     wave = start(rig, flow, texts)
-    environment = {**os.environ, "WAVEDECK_REDIS_URL": rig.url, "WAVEDECK_FLOWS": rig.module, "PATH": f"{bin}:{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "WAVEDECK_REDIS_URL": rig.url,
+        "WAVEDECK_FLOWS": rig.module,
+        "PATH": f"{bin}:{os.environ['PATH']}",
+    }
     for text in texts:
         command = [str(bin / "wavedeck"), "script", wave.id, "--", encode_entity(text)]
         printed = subprocess.run(command, cwd=rig.folder, env=environment, capture_output=True, check=True, timeout=60).stdout
         assert printed.decode().replace("\n", "").isprintable()
-        done = subprocess.run(["bash"], input=printed, cwd=rig.folder, env=environment, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(
+            ["bash"], input=printed, cwd=rig.folder, env=environment, capture_output=True, check=False, timeout=60
+        )
         assert done.returncode == 1, done.stderr
         said = done.stderr.decode().replace("\n", "").replace("\t", "")
         assert said.isprintable() and "ValueError" in said, ascii(said)
