@@ -136,8 +136,8 @@ def _members(
         wanted = {encode_entity(p) for p in partitions}
         there = set(everyone.values())
         if missing := wanted - there:
-            known = sorted(there)
-            named = f"{', '.join(known[:10])}{' …' if len(known) > 10 else ''}" or "none"
+            names = sorted(there)
+            named = f"{', '.join(names[:10])}{' …' if len(names) > 10 else ''}" or "none"
             raise NotFound(f"state {state!r} has no partition {quoted(min(missing))} at {date}; it has: {named}")
         everyone = {e: p for e, p in everyone.items() if p in wanted}
     if entities:
