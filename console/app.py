@@ -23,6 +23,7 @@ from console.locator import VIEWS, BadLocator, Locator, View, parse, way
 from console.screens.base import DeckScreen
 from console.screens.waves import WavesScreen
 from console.settings import Settings
+from console.widgets.text import clean
 
 if TYPE_CHECKING:
     from console.watch import Watch
@@ -226,8 +227,8 @@ class WavedeckApp(App[None]):
         return self.screen if isinstance(self.screen, DeckScreen) else None
 
     def tell(self, text: str, *, bad: bool = False) -> None:
-        """A notice, as plain text."""
-        self.notify(text[:500], severity="error" if bad else "information", markup=False)
+        """A notice, as plain text on one line."""
+        self.notify(clean(text[:500]), severity="error" if bad else "information", markup=False)
 
     def copy(self, text: str, what: str) -> None:
         """Puts `text` into the terminal's clipboard, by OSC 52."""

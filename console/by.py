@@ -5,9 +5,9 @@ import socket
 
 
 def whoami() -> str:
-    """user@host."""
+    """user@host; what of it is no text is replaced, for it comes from the environment."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "?"
-    return f"{user}@{socket.gethostname()}"
+    return f"{user[:200]}@{socket.gethostname()}".encode("utf-8", "replace").decode()

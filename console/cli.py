@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import io
 import os
 import signal
 import sys
@@ -18,6 +19,9 @@ def main() -> None:
     if sys.argv[1:2] == ["task"]:
         os.execv(sys.executable, [sys.executable, "-P", "-m", "worker.standalone", *sys.argv[2:]])  # noqa: S606
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 closed by whoever called us
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal of another encoding cannot show is spelled out
     with contextlib.suppress(AttributeError, ValueError):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:

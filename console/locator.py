@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from engine.errors import BadKey, WavedeckError
-from engine.keys import decode_entity, encode_entity
+from engine.keys import decode_entity, encode_entity, is_text
 
 View = Literal["waves", "wave", "failures", "changes", "entity", "pipes", "state", "workers", "acts"]
 VIEWS: tuple[View, ...] = get_args(View)
@@ -104,6 +104,8 @@ def parse(text: str) -> Locator:
     Raises:
         BadLocator: it leads nowhere.
     """
+    if not is_text(text):
+        raise BadLocator(f"{text[:40]!r} is no text; an entity's key is percent-encoded here")
     line, slash, query = text.strip().removeprefix(":").partition(" /")
     words = line.split()
     if not words:
@@ -176,6 +178,8 @@ def _key(entity: str) -> str:
 
 def _entity(word: str) -> str:
     try:
-        return decode_entity(word)
+        entity = decode_entity(word)
+        encode_entity(entity)
     except (UnicodeError, BadKey):
-        raise BadLocator(f"{word!r} is no entity's key") from None
+        raise BadLocator(f"{word[:40]!r} is no entity's key") from None
+    return entity

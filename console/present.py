@@ -1,6 +1,7 @@
 """How the headless commands print what they found: tables for people, JSON for programs. Text from outside is cleaned."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
@@ -20,13 +21,22 @@ LONGEST = 120
 
 
 def as_json(value: Any) -> None:
-    """Prints `value` (views, lists and dictionaries of them) as JSON on stdout."""
+    """Prints `value` (views, lists and dictionaries of them) as JSON on stdout. What a terminal would obey is escaped, the value is the same."""
     try:
         data = msgspec.json.format(msgspec.json.encode(value), indent=2)
     except UnicodeEncodeError:  # a lone surrogate, such as in a key that is no UTF-8: JSON can only escape it
         data = json.dumps(msgspec.to_builtins(value), indent=2).encode()
+    if not data.isascii() or b"\x7f" in data:
+        data = _SUSPECT.sub(_escaped, data.decode()).encode()
     sys.stdout.buffer.write(data + b"\n")
     sys.stdout.flush()
+
+
+_SUSPECT = re.compile("[^\n -~]+")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] if char != "\x7f" else "\\u007f" for char in found[0])
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = "none") -> None:

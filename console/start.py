@@ -12,6 +12,7 @@ from engine.keys import Date
 from engine.launch import Launched, launch, nothing
 from engine.load import load_flows
 from engine.payload import decode_json
+from engine.plain import quoted
 from engine.plan import Plan
 from engine.rerun import unfinished
 from engine.store.catalog import Catalog
@@ -44,7 +45,7 @@ def choose_plan(redis: Client, version: str, name: str) -> tuple[Plan, Flow | No
     if flow is not None:
         return flow.plan, flow
     known = sorted({*here, *catalog.flows(version)})
-    raise NotFound(f"no flow {name!r} in version {version!r}; there are: {', '.join(known) or 'none'}")
+    raise NotFound(f"no flow {quoted(name)} in version {version!r}; there are: {', '.join(known) or 'none'}")
 
 
 def parse_config(pairs: Sequence[str]) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def parse_config(pairs: Sequence[str]) -> dict[str, Any]:
             raise BadKey(f"config {pair!r} is not key=value or task.key=value")
         try:
             config[name] = decode_json(value.encode("utf-8", "surrogateescape"))
-        except BadValue:
+        except (BadValue, UnicodeEncodeError):
             config[name] = value
     return config
 

@@ -18,6 +18,7 @@ from console.reports.used import Evidence, Serves, Used
 from engine import script
 from engine.errors import NotFound
 from engine.keys import PipeKey, check_version, decode_entity, encode_entity
+from engine.plain import quoted
 from engine.plan import Plan
 from engine.status import MARK_OF, STATUS_OF, WROTE, Cell, Status
 from engine.store.connect import Client
@@ -361,7 +362,7 @@ def number_of(store: Waves, w: Wave, raw: str) -> int:
         number = store.number(w, key)
         if number is not None:
             return number
-    raise NotFound(f"wave {w.id} ({w.locator}) has no entity {raw!r}")
+    raise NotFound(f"wave {w.id} ({w.locator}) has no entity {quoted(raw)}")
 
 
 def script_of(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from redis.exceptions import ResponseError
 
 from engine.errors import Refused
+from engine.keys import check_text
 from engine.store.acts import Act, Acts
 from engine.store.claims import FRESH
 from engine.store.connect import Client, must_write
@@ -34,8 +35,11 @@ def cancel(redis: Client, wave: Wave, *, by: str, reason: str = "cancelled", ori
 
     Raises:
         Refused: it has ended, was cancelled before, or this user may not write.
+        BadKey: `reason` or `by` is no text that can be kept; nothing has been done.
     """
     must_write(redis)
+    check_text(reason, "reason")
+    check_text(by, "by")
     acts = Acts(redis)
     told = acts.announce(
         Act(0, "cancel", by, origin, wave.version, wave.flow, wave.id, str(wave.date), wave.n, reason),

@@ -3,6 +3,7 @@
 import re
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST = 100 * 365.25 * 86400
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 
 
@@ -10,17 +11,17 @@ def seconds(text: str | float) -> float:
     """`text` in seconds. A number is taken as seconds already.
 
     Raises:
-        ValueError: it is not a sum of numbers with units ms, s, m, h, d, or it is not positive.
+        ValueError: it is not a sum of numbers with units ms, s, m, h, d, or it is not positive, or over a hundred years.
     """
     if isinstance(text, int | float):
         total = float(text)
     else:
         parts = _PART.findall(text)
         if not parts or "".join(n + u for n, u in parts) != text.replace(" ", ""):
-            raise ValueError(f"{text!r} is not a duration (write 90s, 2m, 1h30m or 7d)")
+            raise ValueError(f"{text[:40]!r} is not a duration (write 90s, 2m, 1h30m or 7d)")
         total = sum(float(n) * _UNITS[u] for n, u in parts)
-    if not 0 < total < float("inf"):
-        raise ValueError(f"{text!r} is not a positive duration")
+    if not 0 < total <= LONGEST:
+        raise ValueError(f"{str(text)[:40]!r} is not a positive duration of a hundred years or less")
     return total
 
 

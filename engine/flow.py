@@ -17,9 +17,9 @@ from types import FrameType
 from typing import Any, Protocol, TypeVar, overload
 
 from engine import durations
-from engine.errors import BadFlow, BadKey
-from engine.keys import Date, check_name
-from engine.payload import Codec
+from engine.errors import BadFlow, BadKey, BadValue
+from engine.keys import Date, check_name, is_text
+from engine.payload import Codec, decode_json, encode_json
 from engine.plan import Input, Plan, TaskPlan
 
 RESERVED = ("entity", "date", "config", "state")
@@ -175,6 +175,8 @@ class Flow:
         where = _caller()
         if isinstance(command, str) or not command or not all(isinstance(c, str) and c for c in command):
             raise BadFlow(self._says(where, name, "the command must be a list of words"))
+        if wrong := [c for c in command if "\0" in c or not is_text(c)]:
+            raise BadFlow(self._says(where, name, f"{wrong[0][:40]!r} is no word of a command: no process could be given it"))
         folder = _caller_file().parent
         command = [_portable(word, folder) for word in command]
         self._folders[name] = folder
@@ -210,6 +212,10 @@ class Flow:
             raise BadFlow(self._says(where, name, "the name is reserved"))
         if codec not in ("json", "bytes"):
             raise BadFlow(self._says(where, name, f"codec {codec!r} is neither 'json' nor 'bytes'"))
+        try:  # as a wave will have it, which keeps its config as JSON
+            config = decode_json(encode_json(dict(config or {})))
+        except BadValue as e:
+            raise BadFlow(self._says(where, name, f"config: {e}")) from None
         past = dict(history or {})
         old = dict.fromkeys(set(inputs) - set(past), lookback) if isinstance(lookback, str) else dict(lookback or {})
         for option, names in (("lookback", old), ("history", past)):
@@ -230,7 +236,7 @@ class Flow:
             timeout=span("timeout", timeout),
             limit=span("limit", limit),
             horizon=span("horizon", horizon),
-            config=dict(config or {}),
+            config=dict(config),
             command=command,
             reserved=reserved,
             codec=codec,

@@ -13,9 +13,11 @@ from typing import Self
 from urllib.parse import unquote_to_bytes
 
 from engine.errors import BadKey
+from engine.plain import quoted
 
 MAX_ENTITY = 4096
 MAX_VERSION = 200
+MAX_TEXT = 1000
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,99}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(T\d\d)?")
@@ -42,7 +44,7 @@ class Date(str):
         if isinstance(text, Date):
             return super().__new__(cls, text)
         if not isinstance(text, str) or not _DATE.fullmatch(text) or not text.isascii():
-            raise BadKey(f"date {text!r} is neither YYYY-MM-DD nor YYYY-MM-DDTHH")
+            raise BadKey(f"date {quoted(text)} is neither YYYY-MM-DD nor YYYY-MM-DDTHH")
         try:
             datetime.strptime(text, _format(text))
         except ValueError:
@@ -108,8 +110,30 @@ def check_name(name: str, what: str = "pipe name") -> str:
         BadKey: it is not; the text begins with `what`.
     """
     if not isinstance(name, str) or not _NAME.fullmatch(name) or not name.isascii():
-        raise BadKey(f"{what} {name!r} must be letters, digits, '_', '.' or '-' and begin with a letter or '_'")
+        raise BadKey(f"{what} {quoted(name)} must be letters, digits, '_', '.' or '-' and begin with a letter or '_'")
     return name
+
+
+def check_text(text: str, what: str) -> str:
+    """`text` itself, when it can be kept as it is: who did something, and why.
+
+    Raises:
+        BadKey: it has no UTF-8 form, or more than `MAX_TEXT` characters; the text begins with `what`.
+    """
+    if len(text) > MAX_TEXT:
+        raise BadKey(f"{what} {text[:20]!r}… has {len(text):,} characters; {MAX_TEXT:,} are kept")
+    if not is_text(text):
+        raise BadKey(f"{what} {text[:40]!r} holds a lone surrogate, which is no text")
+    return text
+
+
+def is_text(text: str) -> bool:
+    """Whether it has a UTF-8 form."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def encode_entity(raw: str) -> str:
@@ -175,10 +199,10 @@ class PipeKey:
         """
         words = key.split(" ")
         if len(words) != 3:
-            raise BadKey(f"key {key!r} is not '{{version}}/{{pipe}} {{entity}} {{date}}'")
+            raise BadKey(f"key {quoted(key)} is not '{{version}}/{{pipe}} {{entity}} {{date}}'")
         version, slash, pipe = words[0].rpartition("/")
         if not slash:
-            raise BadKey(f"key {key!r} has no version")
+            raise BadKey(f"key {quoted(key)} has no version")
         return cls(check_version(version), check_name(pipe), check_entity(words[1]), Date(words[2]))
 
     @classmethod

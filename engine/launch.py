@@ -12,7 +12,8 @@ from redis.exceptions import ResponseError
 from engine import script
 from engine.errors import NotFound, Refused
 from engine.flow import Source
-from engine.keys import Date, check_version, encode_entity, version_key
+from engine.keys import Date, check_text, check_version, encode_entity, version_key
+from engine.plain import quoted
 from engine.plan import Plan
 from engine.store.acts import Act, Acts
 from engine.store.catalog import Catalog, resolve_config
@@ -80,13 +81,16 @@ def launch(
         on_progress: called with the number of entities queued so far.
 
     Raises:
-        BadKey: a name cannot be a key, or the config names what does not exist.
+        BadKey: a name cannot be a key, or the config names what does not exist; nothing has been written.
+        BadValue: a value of the config is not JSON; nothing has been written.
         Refused: the state is empty, Redis has no room for the wave, or this user may not write.
         NotFound: no such partition.
     """
     began = time.monotonic()
     must_write(redis)
     check_version(version)
+    for text, what in ((trigger, "trigger"), (by, "by"), (of, "of")):
+        check_text(text, what)
     if base:
         check_version(base)
     wave_config = resolve_config(plan, Catalog(redis).config(version, plan.flow), config or {})
@@ -158,7 +162,9 @@ def _members(
         wanted = {encode_entity(p) for p in partitions}
         there = set(everyone.values())
         if missing := wanted - there:
-            raise NotFound(f"state {state!r} has no partition {min(missing)!r} at {date}; it has: {', '.join(sorted(there))}")
+            names = sorted(there)
+            named = f"{', '.join(names[:10])}{' …' if len(names) > 10 else ''}" or "none"
+            raise NotFound(f"state {state!r} has no partition {quoted(min(missing))} at {date}; it has: {named}")
         everyone = {e: p for e, p in everyone.items() if p in wanted}
     if entities:
         return [(key, everyone.get(key, "-")) for key in dict.fromkeys(map(encode_entity, entities))]

@@ -10,6 +10,7 @@ from types import ModuleType
 
 from engine.errors import BadFlow, NotFound
 from engine.flow import Flow
+from engine.plain import quoted
 
 DEFAULT = "flows"
 
@@ -45,7 +46,7 @@ def find_flow(flows: dict[str, Flow], name: str) -> Flow:
     """
     if name in flows:
         return flows[name]
-    raise NotFound(f"no flow {name!r}; there are: {', '.join(sorted(flows)) or 'none'}")
+    raise NotFound(f"no flow {quoted(name)}; there are: {', '.join(sorted(flows)) or 'none'}")
 
 
 def _modules(path: str) -> list[ModuleType]:

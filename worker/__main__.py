@@ -12,6 +12,7 @@ from engine.errors import BadKey, WavedeckError
 from engine.fleet.cpus import cpus
 from engine.keys import check_name, check_version
 from engine.load import load_flows
+from engine.plain import plain
 from engine.store.claims import LEASE
 from engine.store.connect import check, connect
 from engine.store.room import room
@@ -22,7 +23,7 @@ from worker.watcher import Watcher
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Wrong use: one sentence, exit 2."""
-        self.exit(2, f"{self.prog}: {message}\n".encode("utf-8", "backslashreplace").decode())
+        self.exit(2, f"{self.prog}: {plain(message)}\n")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,14 +60,20 @@ def main(argv: list[str] | None = None) -> int:
         settings = Settings(url, args.version, args.name, args.slots, args.lease, args.until_idle)
         return Watcher(settings, load_flows(), stop_timeout=args.stop_timeout).run()
     except WavedeckError as e:
-        print(f"wavedeck worker: {e}", file=sys.stderr)  # noqa: T201
+        print(f"wavedeck worker: {plain(str(e))}", file=sys.stderr)  # noqa: T201
         return 1
+
+
+class _Plain(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """What is told of entities and errors holds nothing that a terminal obeys."""
+        return plain(super().format(record))
 
 
 def _log_to_stderr(level: str) -> None:
     """The worker's own words go to its stderr; what tasks and their libraries log goes where they print, to the cell's log."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_Plain("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("wavedeck")
     logger.addHandler(handler)
     logger.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")

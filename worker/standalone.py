@@ -24,6 +24,7 @@ from engine.fleet.embedded import redis_server
 from engine.flow import Flow
 from engine.keys import Date, PipeKey, check_entity, check_version, decode_entity
 from engine.load import find_flow, load_flows
+from engine.plain import plain
 from engine.plan import Plan, TaskPlan
 from engine.script import Line, parse_words
 from engine.status import MARK_OF, STATUS_OF, Cell
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with redis_server(start=False) as server:
             end = _Process(connect(server.url), entity, line, args.run).end()
     except WavedeckError as e:
-        print(f"wavedeck task: {e}", file=sys.stderr)  # noqa: T201
+        print(f"wavedeck task: {plain(str(e))}", file=sys.stderr)  # noqa: T201
         return 2
     why = [end.why["traceback"].rstrip("\n") or f"{end.why['type']}: {end.why['message']}"] if end.why else []
     _say("←", line.task, entity, f"{time.monotonic() - began:.2f} s", _word(end), then=why)
@@ -184,9 +185,9 @@ def _word(end: End) -> str:
 
 def _say(arrow: str, task: str, entity: Entity, *more: str, then: Sequence[str] = ()) -> None:
     """A line to stderr, and what follows it, in one write: the tasks of a script all talk at once."""
-    name = "".join(c if c.isprintable() else "?" for c in decode_entity(entity.key))[:80]
+    name = plain(decode_entity(entity.key)).replace("\n", "\\n").replace("\t", "\\t")[:80]
     line = " ".join([f"{time.strftime('%H:%M:%S')} {arrow} {task:<20} {name}", *more])
-    os.write(2, "".join(f"{text}\n" for text in (line, *then)).encode("utf-8", "backslashreplace"))
+    os.write(2, "".join(f"{plain(text)}\n" for text in (line, *then)).encode())
 
 
 if __name__ == "__main__":

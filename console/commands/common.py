@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.errors import Refused
 from engine.keys import check_version
 
 if TYPE_CHECKING:
@@ -26,14 +27,27 @@ def open_redis(*, start: bool = False, write: bool = False) -> "Iterator[tuple[C
     from engine.store.connect import check, connect
 
     with redis_server(start=start) as server:
-        context = click.get_current_context(silent=True)
-        forbidden = context is not None and bool(context.find_root().params.get("read_only"))
-        client = connect(server.url, read_only=forbidden or not write)
+        client = connect(server.url, read_only=_read_only() or not write)
         check(client, server.url)
         try:
             yield client, server.url
         finally:
             client.close()
+
+
+def _read_only() -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.find_root().params.get("read_only"))
+
+
+def refuse_read_only(why: str) -> None:
+    """For a command that cannot run without writing.
+
+    Raises:
+        Refused: it was called with `--read-only`.
+    """
+    if _read_only():
+        raise Refused(f"read-only: {why}, and --read-only changes nothing")
 
 
 def prepare(*, slow_link: bool = False) -> "Settings":

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from console.commands.common import end_with_terminal, json_option, open_redis, show
+from console.commands.common import end_with_terminal, json_option, open_redis, refuse_read_only, show
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
@@ -15,6 +15,8 @@ from console.commands.common import end_with_terminal, json_option, open_redis, 
 def worker(arguments: tuple[str, ...]) -> None:
     """Collects entities of a version and runs them (--version, --slots, --until-idle; -h for all)."""
     wants_help = {"-h", "--help"} & set(arguments)
+    if not wants_help:
+        refuse_read_only("a worker writes pipes and boards")
     with contextlib.nullcontext(None) if wants_help else open_redis() as opened:
         if opened is not None:
             os.environ["WAVEDECK_REDIS_URL"] = opened[1]
@@ -49,6 +51,7 @@ def demo(headless: bool, count: int | None, state: str | None, workers_: int, as
     """Replays New York's flights of 2013, a wave an hour, with local workers and an embedded Redis."""
     from console.demo import run_demo
 
+    refuse_read_only("the demo starts waves and workers")
     end_with_terminal()
     alone = headless or as_json or not (sys.stdout.isatty() and sys.stdin.isatty())
     raise click.exceptions.Exit(run_demo(headless=alone, count=count, state=state, workers=workers_, as_json=as_json))

@@ -17,6 +17,7 @@ from console.screens.chrome import Line, Piece, Rule
 from console.screens.text_pane import Text, TextLine, TextPane, line
 from console.screens.words import amounts, many
 from console.theme import Palette
+from console.widgets.field import Field
 from console.widgets.text import clean
 from engine.status import Status
 
@@ -74,7 +75,7 @@ class ActDialog(ModalScreen[Result | None]):
             yield TextPane(id="consequences").set_class(True, "consequences")
             with Horizontal(id="confirm", classes="field"):
                 yield Confirm()
-                yield Input(id="typed", compact=True, select_on_focus=False)
+                yield Field(id="typed", compact=True, select_on_focus=False)
             with Horizontal(id="buttons"):
                 yield Button(self.no, id="no", compact=True)
                 yield Button(self.yes, id="yes", compact=True, disabled=True)

@@ -19,6 +19,7 @@ from console.screens.chrome import Line, Piece
 from console.screens.text_pane import Text, TextLine, line
 from console.screens.words import many
 from console.theme import Palette
+from console.widgets.field import Field
 from engine.status import Status
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class TriggerDialog(ActDialog[tuple[str, str]]):
         for name, hint in FIELDS.items():
             with Horizontal(classes="field"):
                 yield Label(name)
-                yield Input(self._start.get(name, ""), placeholder=hint, id=name, compact=True, select_on_focus=False)
+                yield Field(self._start.get(name, ""), placeholder=hint, id=name, compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
         self.tell([line(Text("asking Redis …", "muted"))], ready=False)

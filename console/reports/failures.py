@@ -13,6 +13,7 @@ from console.reports.book import NEVER, Book, Group, ancestors, by_size, ended_a
 from console.views import iso
 from engine.errors import NotFound
 from engine.keys import decode_entity
+from engine.plain import quoted
 from engine.status import Cell, Status
 from engine.store.connect import Client
 from engine.store.wave import Progress, Wave
@@ -210,7 +211,7 @@ def members_of(redis: Client, wave: Wave, key: str) -> frozenset[int]:
     with book.lock:
         group = book.all(redis).groups.get(key)
         if group is None:
-            raise NotFound(f"wave {wave.id} ({wave.locator}) has no family {key!r}; `wavedeck failures` lists them")
+            raise NotFound(f"wave {wave.id} ({wave.locator}) has no family {quoted(key)}; `wavedeck failures` lists them")
         return frozenset(group.numbers)
 
 

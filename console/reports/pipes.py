@@ -18,6 +18,7 @@ from console.views import iso
 from engine.errors import BadKey, BadValue, NotFound
 from engine.keys import Date, PipeKey
 from engine.payload import decode_json
+from engine.plain import quoted
 from engine.store.catalog import Catalog
 from engine.store.connect import Client
 from engine.store.pipes import Pipes
@@ -70,7 +71,7 @@ def key_of(version: str, name: str, entity: str, date: str) -> PipeKey:
         BadKey: a part is illegal.
     """
     if not version:
-        raise BadKey(f"{name!r} is not VERSION/NAME")
+        raise BadKey(f"{quoted(name)} is not VERSION/NAME")
     return PipeKey.make(version, name, entity, date)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from console.views import iso
 from engine.errors import NotFound
 from engine.keys import decode_entity, encode_entity
+from engine.plain import quoted
 from engine.status import Cell
 from engine.store.catalog import Catalog
 from engine.store.claims import spans
@@ -133,7 +134,7 @@ def roll(redis: Client, name: str) -> Roll:
     """
     members = States(redis).members(name)
     if not members:
-        raise NotFound(f"no state {name!r}; there are: {', '.join(e.state for e in States(redis).extents()) or 'none'}")
+        raise NotFound(f"no state {quoted(name)}; there are: {', '.join(e.state for e in States(redis).extents()) or 'none'}")
     decoded = {p: decode_entity(p) for p in {m.partition for m in members}}
     partitions = tuple(decoded[m.partition] for m in members)
     seen = array("d", [m.seen for m in members])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from typing import ClassVar
@@ -16,6 +15,7 @@ from console.actions import bindings
 from console.feed import Source
 from console.locator import Locator
 from console.moment import now
+from console.pattern import BadPattern, has_words
 from console.reports.acts import ActRow
 from console.screens.base import DeckScreen
 from console.screens.chrome import Header, Rule
@@ -136,8 +136,9 @@ class ActsScreen(DeckScreen):
         rows = self._news.rows
         try:
             found = [row for row in rows if matches(row, self.place.filter)]
-        except re.error:
-            return  # half a regular expression: what was found before stays
+        except BadPattern as error:
+            self.misread(error)
+            return
         none = "no act matches; esc clears the filter" if self.place.filter else "nobody has done anything yet"
         self.query_one(ActList).update(found, none)
         older = ", and older ones" if self._news.more else ""
@@ -176,12 +177,10 @@ def matches(row: ActRow, query: str) -> bool:
     """Whether an act has all the query's words: regular expressions; `!` turns one round.
 
     Raises:
-        re.error: a word is no regular expression.
+        BadPattern: a word is no regular expression, or takes too long.
     """
     text = " ".join([row.at, row.verb, row.did, row.by, row.origin, row.locator, row.wave, row.detail])
-    return all(
-        bool(re.search(word.removeprefix("!"), text, re.IGNORECASE)) is not word.startswith("!") for word in query.split()
-    )
+    return has_words(text, query)
 
 
 def moment_of(at: str, width: int) -> str:

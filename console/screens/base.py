@@ -13,6 +13,7 @@ from console.feed import Answer, Feed, FeedLost, Gone, News, Refusal, Source
 from console.keys import Action, Scope
 from console.locator import Locator
 from console.moment import now
+from console.pattern import BadPattern, SlowPattern
 from console.screens.chrome import Header, Rule
 from console.screens.prompts import FilterBar, Foot
 
@@ -53,6 +54,7 @@ class DeckScreen(Screen[None]):
         self._hidden = False
         self._lost = ""
         self._unshown: object | None = None
+        self._misread_as = ""
 
     # what a screen says of itself
 
@@ -188,6 +190,13 @@ class DeckScreen(Screen[None]):
         with self.deck.unbroken():
             self.filtered(event.text)
 
+    def misread(self, error: BadPattern) -> None:
+        """A list could not be filtered: what was found before stays. Of half a pattern nothing is said, the other half will follow."""
+        told = f"{self.place.filter}: {error}"
+        if isinstance(error, SlowPattern) and told != self._misread_as:
+            self._misread_as = told
+            self.say(told, bad=True)
+
     def on_filter_bar_left(self, event: FilterBar.Left) -> None:
         event.stop()
         bar = self.query_one(FilterBar)
@@ -220,8 +229,8 @@ class DeckScreen(Screen[None]):
         return not forbidden(action, read_only=self.deck.read_only)
 
     def say(self, text: str, *, bad: bool = False) -> None:
-        """A notice, as plain text."""
-        self.notify(text[:500], severity="error" if bad else "information", markup=False)
+        """A notice, as plain text on one line."""
+        self.deck.tell(text, bad=bad)
 
     def pause(self, paused: bool) -> None:
         """Stops the news, or lets them go on."""

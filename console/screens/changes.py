@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -16,6 +15,7 @@ from textual.binding import BindingType
 from console.actions import bindings
 from console.feed import Source
 from console.locator import Locator, parse
+from console.pattern import BadPattern, has_words
 from console.reports.changes import SECTIONS, Change, Changes, Section
 from console.screens.chrome import Header, Piece, Rule
 from console.screens.prompts import FilterBar
@@ -142,8 +142,9 @@ class ChangesScreen(WaveVerbs):
             return
         try:
             shown: list[Row] = [c for c in news.lines if matches(c, self.place.filter)]
-        except re.error:
-            return  # half a regular expression: what was found before stays
+        except BadPattern as error:
+            self.misread(error)
+            return
         none = "no difference matches; esc clears the filter" if self.place.filter else "nothing to compare with"
         self.query_one(ChangeList).update(shown if self.place.filter else [*shown, *news.same], none)
         self.query_one(Rule).tell(headline(news), f"{many(len(shown), 'difference')}")
@@ -172,9 +173,7 @@ def matches(change: Change, query: str) -> bool:
     """Whether a change has all words of the query: regular expressions; `!` turns one round.
 
     Raises:
-        re.error: a word is no regular expression.
+        BadPattern: a word is no regular expression, or takes too long.
     """
     text = " ".join([change.section, change.what, change.before, change.now, change.which])
-    return all(
-        bool(re.search(word.removeprefix("!"), text, re.IGNORECASE)) is not word.startswith("!") for word in query.split()
-    )
+    return has_words(text, query)

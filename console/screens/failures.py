@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
@@ -14,6 +13,7 @@ from textual.binding import BindingType
 from console.actions import bindings
 from console.feed import Source
 from console.locator import Locator
+from console.pattern import BadPattern, has_words
 from console.reports.failures import Family
 from console.screens.chrome import Header, Rule
 from console.screens.families import SORTS, FamilyList, Fold, at, blockers, fold_words
@@ -74,8 +74,9 @@ class FailuresScreen(WaveVerbs):
             return
         try:
             shown = [f for f in news.families if matches(f, self.place.filter)]
-        except re.error:
-            return  # half a regular expression: what was found before stays
+        except BadPattern as error:
+            self.misread(error)
+            return
         empty = "nothing failed and nothing was blocked"
         if self.place.filter:
             empty = "no family matches; esc clears the filter"
@@ -141,13 +142,11 @@ def matches(family: Family, query: str) -> bool:
     """Whether a family has all words of the query: regular expressions; `!` turns one round.
 
     Raises:
-        re.error: a word is no regular expression.
+        BadPattern: a word is no regular expression, or takes too long.
     """
     told = [family.task, family.status, family.title, family.where, family.news, family.key, family.worker]
     text = " ".join([*told, *family.blocked_by, *family.examples])
-    return all(
-        bool(re.search(word.removeprefix("!"), text, re.IGNORECASE)) is not word.startswith("!") for word in query.split()
-    )
+    return has_words(text, query)
 
 
 def headline(family: Family) -> str:

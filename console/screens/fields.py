@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.suggester import SuggestFromList
-from textual.widgets import Input
 
 from console.screens.prompts import FilterBar, Foot
+from console.widgets.field import Field
 
 
-class FilterInput(Input):
+class FilterInput(Field):
     """The field of a filter; escape empties it and gives the focus back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Clear", show=False)]
@@ -21,7 +21,7 @@ class FilterInput(Input):
         self.post_message(FilterBar.Left(keep=False))
 
 
-class CommandInput(Input):
+class CommandInput(Field):
     """The command line; up and down go through what was typed before."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -38,7 +38,7 @@ class CommandInput(Input):
     def begin(self, typed: Sequence[str], known: Sequence[str]) -> None:
         """Empties it; `typed` can be called back, `known` is what it completes."""
         self._typed, self._at, self.value = (*typed, ""), len(typed), ""
-        self.suggester = SuggestFromList([*reversed(typed), *known])
+        self.suggester = SuggestFromList([line for line in (*reversed(typed), *known) if line.isprintable()])
         self.focus()
 
     def action_recall(self, steps: int) -> None:

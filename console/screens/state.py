@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from textual.containers import Horizontal
 from console.actions import bindings
 from console.feed import Source
 from console.locator import Locator
+from console.pattern import BadPattern, has_words
 from console.reports.state import ABSENT, Roll
 from console.screens.base import DeckScreen
 from console.screens.chrome import Header, Rule
@@ -157,8 +157,9 @@ class StateScreen(DeckScreen):
         rows = self._states.rows if self._states else ()
         try:
             shown = [row for row in rows if _matches(" ".join([row.state, *row.flows]), self.place.filter)]
-        except re.error:
-            return  # half a regular expression: what was found before stays
+        except BadPattern as error:
+            self.misread(error)
+            return
         none = "no state matches; esc clears the filter" if self.place.filter else "no state yet; a flow's source fills it"
         reverse = self._sort == "last seen"
         shown = sorted(shown, key=lambda row: (row.seen or "") if reverse else row.state)
@@ -322,6 +323,4 @@ def _wave_of(news: RollNews, cells: bytes) -> str:
 
 
 def _matches(text: str, query: str) -> bool:
-    return all(
-        bool(re.search(word.removeprefix("!"), text, re.IGNORECASE)) is not word.startswith("!") for word in query.split()
-    )
+    return has_words(text, query)

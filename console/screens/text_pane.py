@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from console.actions import bindings
+from console.pattern import BadPattern, Pattern, pattern
 from console.theme import Palette
 from console.widgets.paint import line_width, palette_on, strip_of
 from console.widgets.text import clean
@@ -57,23 +59,24 @@ def styled(palette: Palette, tone: Tone) -> Style:
     return {"text": palette.text, "muted": palette.muted, "faint": palette.faint, "lit": palette.lit}[tone]
 
 
-def pattern_of(query: str) -> re.Pattern[str] | None:
+def pattern_of(query: str) -> Pattern | None:
     """What to look for: a regular expression, or, when it is none, the very text; capitals only matter where there are some."""
     if not query:
         return None
     flags = re.IGNORECASE if query == query.lower() else 0
     try:
-        return re.compile(query, flags)
-    except re.error:
-        return re.compile(re.escape(query), flags)
+        return pattern(query, flags)
+    except BadPattern:
+        return pattern(re.escape(query), flags)
 
 
-def matches(one: TextLine, pattern: re.Pattern[str] | None) -> list[tuple[int, int]]:
-    """Where a line, as it is shown, matches: pairs of first character and the one after the last."""
-    if pattern is None:
+def matches(one: TextLine, wanted: Pattern | None) -> list[tuple[int, int]]:
+    """Where a line, as it is shown, matches: pairs of first character and the one after the last; nowhere when that takes too long."""
+    if wanted is None:
         return []
-    text = "".join(clean(part.text) for part in one)
-    return [found.span() for found in pattern.finditer(text) if found.end() > found.start()]
+    with contextlib.suppress(BadPattern):
+        return wanted.spans("".join(clean(part.text) for part in one))
+    return []
 
 
 def marked(rows: list[list[Text]], spans: Sequence[tuple[int, int]], first: int) -> list[list[Text]]:
@@ -235,11 +238,11 @@ class TextPane(ScrollView, can_focus=True):
     def _wrap(self) -> None:
         self._width = line_width(self)
         room = max(self._width - 2, 8)
-        pattern = pattern_of(self._query)
+        wanted = pattern_of(self._query)
         self._wrapped, self._hits = [], []
         for number, one in enumerate(self._lines):
             rows = _rows(one, room)
-            if spans := matches(one, pattern):
+            if spans := matches(one, wanted):
                 rows = marked(rows, spans, len(self._hits))
                 begun = {part.hit: at for at, row in reversed(list(enumerate(rows))) for part in row if part.hit >= 0}
                 self._hits += [(number, len(self._wrapped) + begun[hit]) for hit in sorted(begun)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from console import moment
+from console.pattern import has_words
 from console.screens.rows import Piece, RowList
 from console.screens.wave_columns import SORTS, STATE, Column, Shape, by, shape
 from console.theme import Palette, look
@@ -29,14 +29,12 @@ def matches(row: WaveRow, query: str) -> bool:
     """Whether a wave has all the query's words: regular expressions, `!` turns one round; `failed`, `blocked`, `slower` too.
 
     Raises:
-        re.error: a word is no regular expression.
+        BadPattern: a word is no regular expression, or takes too long.
     """
     bad = [s.value for s in (Status.FAILED, Status.BLOCKED) if row.counts[s]]
     words = row.normal.words if row.normal else ""
     text = " ".join([f"{row.flow}@{row.version}", row.date, by(row), row.phase, row.id, words, *bad])
-    return all(
-        bool(re.search(word.removeprefix("!"), text, re.IGNORECASE)) is not word.startswith("!") for word in query.split()
-    )
+    return has_words(text, query)
 
 
 def phase_look(row: WaveRow) -> tuple[Status, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import on
@@ -12,6 +11,7 @@ from textual.binding import BindingType
 from console.actions import bindings
 from console.feed import Late, Place, Source
 from console.locator import Locator
+from console.pattern import BadPattern
 from console.screens.base import CALM
 from console.screens.chrome import Header
 from console.screens.prompts import FilterBar
@@ -75,8 +75,9 @@ class WavesScreen(WaveVerbs):
         rows = self._news.rows if self._news is not None else ()
         try:
             found = [row for row in rows if matches(row, self.place.filter)]
-        except re.error:
-            return  # half a regular expression: what was found before stays
+        except BadPattern as error:
+            self.misread(error)
+            return
         none = "no wave matches; esc clears the filter" if self.place.filter else self._no_waves()
         served = self._news.by_version if self._news is not None else None
         self.query_one(WaveList).update(found, none, served)

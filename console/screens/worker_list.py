@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from rich.cells import cell_len
 from rich.style import Style
 
 from console import moment
+from console.pattern import has_words
 from console.reports.crew import WorkerRow, holding
 from console.reports.judge import percent
 from console.screens.rows import Piece, RowList
@@ -48,16 +48,14 @@ def matches(row: WorkerRow, query: str) -> bool:
     """Whether a worker has all the query's words: regular expressions, `!` turns one round; `bad` too.
 
     Raises:
-        re.error: a word is no regular expression.
+        BadPattern: a word is no regular expression, or takes too long.
     """
     runs = [word for slot in row.busy for word in (slot.task, slot.entity, slot.name) if word]
     verdict = row.verdict.words if row.verdict else ""
     text = " ".join(
         [row.name, row.host, row.version, row.image, row.state, str(row.pid), *runs, verdict, "bad" if row.bad else ""]
     )
-    return all(
-        bool(re.search(word.removeprefix("!"), text, re.IGNORECASE)) is not word.startswith("!") for word in query.split()
-    )
+    return has_words(text, query)
 
 
 class WorkerList(RowList):

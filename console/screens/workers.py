@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import ClassVar
@@ -15,6 +14,7 @@ from console.actions import bindings
 from console.feed import Source
 from console.locator import Locator
 from console.moment import now
+from console.pattern import BadPattern
 from console.reports.crew import WorkerRow, holding
 from console.reports.judge import percent
 from console.screens.base import DeckScreen
@@ -86,8 +86,9 @@ class WorkersScreen(DeckScreen):
         rows = self._news.rows if self._news else ()
         try:
             found = [row for row in rows if self._shown(row) and matches(row, self.place.filter)]
-        except re.error:
-            return  # half a regular expression: what was found before stays
+        except BadPattern as error:
+            self.misread(error)
+            return
         self.query_one(WorkerList).update(found, self._empty())
         alive = [row for row in rows if not row.gone]
         slots, busy = sum(len(row.slots) for row in alive), sum(len(row.busy) for row in alive)

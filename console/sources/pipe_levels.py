@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from console.moment import now
+from console.pattern import BadPattern, pattern
 from console.reports.levels import DateRow, NameRow, VersionRow, date_rows, dates, names, versions
 from console.reports.pipes import Against, against
 from console.screens.words import ago, unix
@@ -326,17 +327,21 @@ def when(iso: str | None) -> str:
 
 
 def matcher(query: str) -> Callable[[str], bool]:
-    """Whether a text has all words of the query, `!word` turned round; a word that is no regular expression is text."""
-    tests = []
-    for word in query.split():
-        bare = word.removeprefix("!")
-        try:
-            pattern = re.compile(bare, re.IGNORECASE | re.MULTILINE)
-        except re.error:
-            pattern = re.compile(re.escape(bare), re.IGNORECASE)
-        if bare:
-            tests.append((pattern.search, bare != word))
+    """Whether a text has all words of the query, `!word` turned round; a word that is no regular expression, or takes too long as one, is
+    text."""
+    tests = [(_search(bare), bare != word) for word in query.split() if (bare := word.removeprefix("!"))]
     if len(tests) == 1 and not tests[0][1]:
-        search = tests[0][0]
-        return lambda text: search(text) is not None
-    return lambda text: all((search(text) is not None) is not inverse for search, inverse in tests)
+        return tests[0][0]
+    return lambda text: all(search(text) is not inverse for search, inverse in tests)
+
+
+def _search(word: str) -> Callable[[str], bool]:
+    literal = word.casefold()
+
+    def search(text: str) -> bool:
+        try:
+            return pattern(word, re.IGNORECASE | re.MULTILINE).search(text)
+        except BadPattern:
+            return literal in text.casefold()
+
+    return search

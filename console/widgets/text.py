@@ -13,6 +13,8 @@ from itertools import combinations, count
 
 from rich.cells import cell_len, set_cell_size
 
+from engine.plain import spelled
+
 ELLIPSIS = "…"
 MAX_MARKS = 3  # combining marks on one letter: more than any script needs, fewer than climb into the next line
 _SPELLED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -43,6 +45,13 @@ def clean(text: str) -> str:
         if not safe and not is_mark:
             marks = MAX_MARKS
     return "".join(shown)
+
+
+def dotted(text: str) -> str:
+    """`text`, character for character, with a dot for each that `clean` spells out: for what is still being written."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c if c.isprintable() and cell_len(c) and not _hides(c) else "·" for c in text)
 
 
 @lru_cache(maxsize=4096)
@@ -106,7 +115,4 @@ def _hides(char: str) -> bool:
 
 
 def _spell(char: str) -> str:
-    code = ord(char)
-    if char in _SPELLED:
-        return _SPELLED[char]
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return _SPELLED[char] if char in _SPELLED else spelled(char)

@@ -9,9 +9,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from engine.errors import BadKey, NotFound
-from engine.keys import VERSIONS, check_version, version_key
+from engine.errors import BadKey, BadValue, NotFound
+from engine.keys import VERSIONS, check_name, check_text, check_version, version_key
 from engine.payload import decode_json, encode_json
+from engine.plain import quoted
 from engine.plan import Plan
 from engine.store.connect import Client
 
@@ -65,11 +66,17 @@ class Catalog:
         return Plan.from_json(data)
 
     def set_config(self, version: str, flow: str, overrides: Mapping[str, Any]) -> None:
-        """Overrides of a version: `{"task.key": value}` for one task, `{"key": value}` for every task that has the key."""
-        key = version_key(check_version(version), f"config:{flow}")
+        """Overrides of a version: `{"task.key": value}` for one task, `{"key": value}` for every task that has the key.
+
+        Raises:
+            BadKey: a name cannot be one; nothing has been written.
+            BadValue: a value is not JSON; nothing has been written.
+        """
+        key = version_key(check_version(version), f"config:{check_name(flow, 'flow')}")
+        told = {check_text(name, "config"): _json(name, value) for name, value in overrides.items()}
         with self._redis.pipeline(transaction=False) as trip:
-            for name, value in overrides.items():
-                trip.hset(key, name, encode_json(value))
+            for name, value in told.items():
+                trip.hset(key, name, value)
             trip.expire(key, LIFE)
             trip.execute()
 
@@ -84,10 +91,12 @@ def resolve_config(plan: Plan, *layers: Mapping[str, Any]) -> dict[str, dict[str
 
     Raises:
         BadKey: a layer names a task or key that does not exist; the text lists what does.
+        BadValue: a value is not JSON; the text names the key.
     """
     resolved = {t.name: dict(t.config) for t in plan.tasks}
     for layer in layers:
         for name, value in layer.items():
+            _json(name, value)
             task, dot, key = name.rpartition(".")
             if dot and key in resolved.get(task, {}):
                 resolved[task][key] = value
@@ -95,7 +104,14 @@ def resolve_config(plan: Plan, *layers: Mapping[str, Any]) -> dict[str, dict[str
             having = [config for config in resolved.values() if name in config]
             if not having:
                 known = sorted(f"{t}.{k}" for t, config in resolved.items() for k in config)
-                raise BadKey(f"config {name!r} is of no task of {plan.flow!r}; there are: {', '.join(known) or 'none'}")
+                raise BadKey(f"config {quoted(name)} is of no task of {plan.flow!r}; there are: {', '.join(known) or 'none'}")
             for config in having:
                 config[name] = value
     return {task: config for task, config in resolved.items() if config}
+
+
+def _json(name: str, value: Any) -> bytes:
+    try:
+        return encode_json(value)
+    except BadValue as e:
+        raise BadValue(f"config {quoted(name)}: {e}") from None

@@ -17,6 +17,7 @@ from redis.exceptions import ExecAbortError, NoPermissionError, ResponseError, W
 from engine.errors import NotFound
 from engine.keys import VERSIONS, version_key, wave_key
 from engine.payload import decode_json
+from engine.plain import quoted
 from engine.plan import Plan
 from engine.status import Cell
 from engine.store.catalog import Catalog
@@ -164,6 +165,8 @@ class Waves:
 
     def find(self, wave: str, version: str | None = None) -> Wave | None:
         """The wave with this id; looked for in every version when none is given."""
+        if not wave.isascii():  # no id is; what is no text at all could not even be asked for
+            return None
         for v in [version] if version is not None else Catalog(self._redis).versions():
             stored = self._redis.hgetall(wave_key(v, wave, "wave"))
             if b"n" in stored:
@@ -188,7 +191,7 @@ class Waves:
             or name == "last"
         ]
         if not found:
-            raise NotFound(f"no wave {name!r}; `wavedeck waves` lists them")
+            raise NotFound(f"no wave {quoted(name)}; `wavedeck waves` lists them")
         ids = {w.id for w in found}
         if len(ids) > 1 and not at and name != "last":
             raise NotFound(f"{name!r} begins several waves: {', '.join(sorted(ids))}")
