@@ -124,6 +124,7 @@ def start_wave(
     trigger: str | None = None,
     by: str | None = None,
     origin: str = "command",
+    deadline: float | None = None,
     force: bool = False,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
@@ -147,6 +148,7 @@ def start_wave(
         trigger=trigger or f"manual:{secrets.token_hex(6)}",
         by=by or whoami(),
         origin=origin,
+        deadline=deadline,
         force=force,
         on_progress=on_progress,
     )

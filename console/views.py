@@ -45,7 +45,7 @@ def phase(wave: Wave) -> str:
 class WaveRow:
     """A line of the list of waves. `counts`: cells by status; `rate`: cells ended a second; `eta`: seconds left, None when unknown;
     `of`: the wave that it runs a part of again; `behind`: the one that goes before it in the queue, as people name it; `normal`: how
-    it compares to those before it. The list of waves has the last two, a wave alone has not."""
+    it compares to those before it. The list of waves has these two, a wave alone has not. `deadline`: after it nothing of it starts."""
 
     id: str
     flow: str
@@ -70,6 +70,15 @@ class WaveRow:
     of: str = ""
     behind: str = ""
     normal: Normal | None = None
+    deadline: str | None = None
+
+    @property
+    def late(self) -> bool:
+        """Whether it is overdue, or will be before it ends at the rate of late."""
+        until = (
+            datetime.fromisoformat(self.deadline).timestamp() if self.deadline and self.phase in ("queued", "running") else None
+        )
+        return until is not None and now() + (self.eta or 0.0) > until
 
 
 def wave_row(progress: Progress, now_ms: float | None = None) -> WaveRow:
@@ -102,6 +111,7 @@ def wave_row(progress: Progress, now_ms: float | None = None) -> WaveRow:
         cancelled=wave.cancelled,
         cancelled_by=wave.cancelled_by,
         of=wave.of,
+        deadline=iso(wave.deadline),
     )
 
 

@@ -48,13 +48,21 @@ class Flow:
         state: the state it runs over; the flow's name when not given.
         keep: how long pipes live, counted from their date.
         active: how long after an entity was last seen it belongs to the state; `every` when not given.
+        deadline: how long after its start a wave is overdue: nothing of it starts any more; `every` when not given.
 
     Raises:
         BadFlow: a name or duration is wrong.
     """
 
     def __init__(
-        self, name: str, *, every: str = "1h", state: str | None = None, keep: str = "30d", active: str | None = None
+        self,
+        name: str,
+        *,
+        every: str = "1h",
+        state: str | None = None,
+        keep: str = "30d",
+        active: str | None = None,
+        deadline: str | None = None,
     ) -> None:
         self.where = _caller()
         try:
@@ -65,6 +73,7 @@ class Flow:
         self.every = self._duration("every", every)
         self.keep = self._duration("keep", keep)
         self.active = self._duration("active", active or every)
+        self.deadline = self._duration("deadline", deadline or every)
         self.functions: dict[str, Callable[..., Any]] = {}
         self.sources: dict[str, Source] = {}
         self.warmers: list[Callable[[], Any]] = []
@@ -293,6 +302,7 @@ class Flow:
             state=self.state,
             keep=self.keep,
             active=self.active,
+            deadline=self.deadline,
             sources=tuple(self.sources),
         )
 

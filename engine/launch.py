@@ -1,6 +1,7 @@
 """Init: takes the latest state and a flow, compiles every entity, and queues the wave."""
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -73,7 +74,7 @@ def launch(
         partitions: only these, as users write them. Empty: all.
         entities: only these, as users write them, whether the state holds them or not. Empty: all of the state.
         config: overrides for this wave: `{"task.key": value}` or `{"key": value}`.
-        deadline: seconds from now after which nothing of it starts. None: none.
+        deadline: seconds from now after which nothing of it starts; the flow's when not given, `math.inf` for none.
         members: (entity, partition) in key form instead of the state's: a part of an earlier wave.
         of: the id of that wave.
         origin: from where it is started, for the log of acts: console, command, demo …; `schedule` when the trigger says so.
@@ -106,8 +107,9 @@ def launch(
             plan, version=version, date=date, trigger=trigger, by=by, n=len(chosen), expire=expire, base=base, state=state,
             config=wave_config,
             now=now,
-            deadline=int((now + deadline) * 1000) if deadline else 0, of=of,
+            deadline=_until(plan, now, deadline), of=of,
         )  # fmt: skip
+        waves.end_overdue(version)  # with no worker alive, nobody else does
         will_need = fit(redis, plan, version=version, date=date, members=chosen, beside=draft.id)
         if will_need.refusal and not force and waves.find(draft.id, version) is None:
             raise Refused(will_need.refusal)
@@ -119,6 +121,12 @@ def launch(
         )
     wave = waves.find(draft.id, version) or draft
     return Launched(wave, created, time.monotonic() - began, will_need)
+
+
+def _until(plan: Plan, now: float, deadline: float | None) -> int:
+    """When a wave that begins now is overdue, Unix ms; 0 for never."""
+    seconds = (plan.deadline or plan.every) if deadline is None else deadline
+    return int((now + seconds) * 1000) if math.isfinite(seconds) else 0
 
 
 @contextlib.contextmanager

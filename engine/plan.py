@@ -67,6 +67,8 @@ class Plan:
     keep: float = 30 * 86400.0
     active: float = 3600.0
     """How long after an entity was last seen it belongs to the state."""
+    deadline: float = 0.0
+    """How long after its start nothing of a wave starts any more; 0: `every`."""
     sources: tuple[str, ...] = ()
     doc: str = ""
 

@@ -21,7 +21,7 @@ from engine.keys import version_key
 from engine.status import Cell
 from engine.store.claims import Claimed, Closed, Hold, claim_command, holds_of, read_claim, release, trip
 from engine.store.connect import BLOCK, connect
-from engine.store.wave import Wave
+from engine.store.wave import OVERDUE, Wave
 from engine.store.waves import Waves, ring
 from worker.batch import Batch, epoch_of
 from worker.failure import describe
@@ -224,7 +224,7 @@ class Slot:
             if claimed.reason == "full":
                 return None
             if claimed.reason == "overdue":
-                self.waves.cancel(job.wave, "overdue", self.name)
+                self.waves.cancel(job.wave, OVERDUE, "deadline")
             elif not claimed.left:
                 self.wave_ended(job)
             return None

@@ -27,7 +27,7 @@ from engine.store.catalog import Catalog
 from engine.store.claims import Move, Moves, move_command, pack_time, release, renew, trip
 from engine.store.connect import connect
 from engine.store.room import unless_full
-from engine.store.wave import Wave
+from engine.store.wave import OVERDUE, Wave
 from engine.store.waves import Waves, ring
 from engine.store.workers import SlotState, Worker, Workers
 from worker.failure import reason
@@ -259,7 +259,8 @@ class Watcher:
                 lost = [c for c in running if c.entity in told.lost]
                 if lost:
                     log.warning("slot %d runs %d cells that others hold by now: it is ended", child.pid, len(lost))
-                if (lost or (told.cancelled and running)) and not child.killed:
+                ended = told.cancelled not in ("", OVERDUE)  # what runs of an overdue wave may end
+                if (lost or (ended and running)) and not child.killed:
                     child.killed = {NOBODY: "LeaseLost: others hold it" if lost else "Cancelled: the wave was cancelled"}
                     self._kill(child)
 
@@ -301,6 +302,8 @@ class Watcher:
     def _beat(self) -> None:
         worker = self._worker()
         Workers(self.redis).beat(worker)
+        for name in self.waves.end_overdue(self.settings.version):
+            log.warning("wave %s is overdue: nothing of it starts any more", name)
         with unless_full():
             if not self._published:
                 self._publish()

@@ -1,6 +1,7 @@
 """Commands that change something: start a wave, cancel one."""
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ def _launch_options(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--date", default=None, help="The hour or day it is about, UTC; default: now."),
         click.option("--state", default=None, help="The state to run over; default: the flow's."),
         click.option("--config", multiple=True, metavar="K=V", help="Override config: key=value or task.key=value."),
+        deadline_option,
         force_option,
         json_option,
     ]
@@ -48,6 +50,26 @@ def _launch_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _deadline(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+    from engine import durations
+
+    if text is None:
+        return None
+    if text == "none":
+        return math.inf
+    try:
+        return durations.seconds(text)
+    except ValueError as e:
+        raise click.BadParameter(f"{e}, or none") from None
+
+
+deadline_option = click.option(
+    "--deadline",
+    default=None,
+    metavar="DURATION",
+    callback=_deadline,
+    help="After it nothing of the wave starts, such as 90m, or none; default: the flow's, which is its interval.",
+)
 force_option = click.option("--force", is_flag=True, help="Also when Redis seems to have no room for it.")
 
 
@@ -74,8 +96,8 @@ def _launched(redis: "Client", launched: "Launched", as_json: bool) -> None:
 @click.option("--partition", multiple=True, help="Only this partition of the state; may be repeated.")
 @click.option("--entity", multiple=True, help="Only this entity, in the state or not; may be repeated.")
 def trigger(
-    flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], force: bool, as_json: bool,
-    base: str, partition: tuple[str, ...], entity: tuple[str, ...],
+    flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], deadline: float | None, force: bool,
+    as_json: bool, base: str, partition: tuple[str, ...], entity: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Starts a wave by hand."""
     from console.start import parse_config, start_wave
@@ -83,7 +105,7 @@ def trigger(
     with open_redis(write=True) as (redis, _), _progress() as tell:
         launched = start_wave(
             redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
-            config=parse_config(config), force=force, on_progress=tell,
+            config=parse_config(config), deadline=deadline, force=force, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
 
@@ -91,8 +113,9 @@ def trigger(
 @click.command()
 @_launch_options
 def init(
-    flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], force: bool, as_json: bool
-) -> None:
+    flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], deadline: float | None, force: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """What the scheduler runs: starts the wave of a date, once, however often it is called."""
     from console.start import choose_plan, parse_config, start_wave, this_date
 
@@ -100,7 +123,7 @@ def init(
         about = date or str(this_date(choose_plan(redis, version, flow)[0]))
         launched = start_wave(
             redis, flow, version=version, date=about, state=state, config=parse_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
-            by="schedule", origin="schedule", force=force, on_progress=tell,
+            by="schedule", origin="schedule", deadline=deadline, force=force, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
 

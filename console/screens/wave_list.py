@@ -51,6 +51,8 @@ def phase_look(row: WaveRow) -> tuple[Status, str]:
 
 def waits_for(row: WaveRow, served: Collection[str] | None) -> str:
     """Why a queued wave is; `served`: versions that have workers, None when that is not known."""
+    if row.late and not row.eta:
+        return "overdue: nothing of it starts"
     if served is not None and row.version not in served:
         return f"queued, no worker of {row.version}"
     if not row.behind:

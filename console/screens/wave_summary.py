@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from console.moment import now
 from console.screens.chrome import Line, Piece
 from console.screens.wave_list import phase_look
-from console.screens.words import ago, duration, rate, unix
+from console.screens.words import ago, clock, duration, rate, unix
 from console.theme import Palette, look
 from console.views import WaveRow
 from console.widgets.bar import progress
@@ -50,19 +50,31 @@ class Summary(Line):
                 yield text, palette.style(bad)
                 used += len(text)
         facts = [self._then] if self._then else facts_of(row)
+        late = row.late and not self._then
         while facts and used + sum(len(f) + 3 for f in facts) > width:
             facts.pop()
         text = " · ".join(facts)
         yield " " * max(width - used - len(text) - 1, 2), palette.text
+        if late and facts:
+            yield facts[0], palette.style(Status.FAILED)
+            text = text.removeprefix(facts[0])
         yield text, palette.lit if self._then else palette.muted
 
 
 def facts_of(row: WaveRow) -> list[str]:
     """What else there is to say; the first is kept longest."""
+    until = unix(row.deadline)
+    end = [f"until {clock(until)[:5]}"] if until is not None else []
+    if row.phase in ("queued", "running") and until is not None and now() > until:
+        return [
+            f"overdue since {clock(until)[:5]}: nothing of it starts",
+            f"started {ago(now() - (unix(row.created) or now()))}",
+        ]
     if row.phase == "queued":
-        return ["waits for a worker", f"queued {ago(now() - (unix(row.created) or now()))}"]
+        return ["waits for a worker", f"queued {ago(now() - (unix(row.created) or now()))}", *end]
     if row.phase == "running":
         left = f"ETA {short_seconds(row.eta)}" if row.eta is not None else "ETA –"
-        return [left, f"{duration(row.seconds)} elapsed", rate(row.rate)]
+        left = f"{left}, overdue {clock(until)[:5]}" if row.late and until is not None else left
+        return [left, f"{duration(row.seconds)} elapsed", rate(row.rate), *end]
     took = [f"took {short_seconds(row.seconds)}"] if row.started else []
     return [*([row.cancelled] if row.cancelled else []), *took, ago(now() - (unix(row.ended) or now()))]

@@ -11,6 +11,9 @@ from engine.payload import decode_json, encode_json
 from engine.plan import Plan
 from engine.status import Status, count_by_status
 
+OVERDUE = "overdue"
+"""The reason of a wave whose deadline has passed: nothing of it starts any more, and what runs may end."""
+
 
 @dataclass(frozen=True)
 class Wave:

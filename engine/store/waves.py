@@ -21,11 +21,11 @@ from engine.plain import quoted
 from engine.plan import Plan
 from engine.status import Cell
 from engine.store.catalog import Catalog
-from engine.store.connect import Client, expire_no_sooner
+from engine.store.connect import Client, clock, expire_no_sooner
 from engine.store.read_only import tidying
 from engine.store.room import is_full, unless_full
 from engine.store.scripts import CANCEL
-from engine.store.wave import Progress, Wave, from_hash, read_counts, to_hash
+from engine.store.wave import OVERDUE, Progress, Wave, from_hash, read_counts, to_hash
 
 URGENT = 10**14
 """What puts a wave that a person triggered before those of the schedule, oldest first among each."""
@@ -156,6 +156,21 @@ class Waves:
         if done[1] == 0:
             self.dequeue(wave.version, wave.id)
         return int(done[0]), int(done[1])
+
+    def end_overdue(self, version: str) -> list[str]:
+        """Cancels the waves of a version whose deadline has passed, with the reason «overdue»; what of them runs may end. Anybody
+        who works for the version may call it; the ids of those that it ended."""
+        queued = [w.decode() for w in self._redis.zrange(version_key(version, "queue"), 0, -1)]
+        if not queued:
+            return []
+        with self._redis.pipeline(transaction=False) as trip:
+            for name in queued:
+                trip.hmget(wave_key(version, name, "wave"), "deadline", "cancelled")
+            told = trip.execute()
+        now = clock(self._redis) * 1000
+        late = [name for name, (until, ended) in zip(queued, told, strict=True) if until and not ended and now > int(until)]
+        found = [wave for name in late if (wave := self.find(name, version)) is not None]
+        return [wave.id for wave in found if self.cancel(wave, OVERDUE, "deadline") is not None]
 
     def dequeue(self, version: str, wave: str) -> None:
         """Takes a wave that has ended, or is gone, off the list of those to serve."""

@@ -1,12 +1,12 @@
 -- Ends a wave: when this returns, nothing of it starts any more. What was never claimed or was given back is cancelled here, a
 -- column at a time; what workers hold is cancelled by them when they next speak, or by the next claim once their lease ran out.
--- Goes through when Redis is full.
+-- Goes through when Redis is full. A wave that is overdue may still be cancelled: what of it runs is ended then.
 --
 -- KEYS  wave board counts returned leases
 -- ARGV  reason · who
 -- -> {cells cancelled here, entities that workers still hold} | false: no such wave, it has ended, or it was cancelled before
 local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'next', 'cancelled', 'left')
-if not w[1] or w[4] or tonumber(w[5]) == 0 then return false end
+if not w[1] or tonumber(w[5]) == 0 or (w[4] and (w[4] ~= 'overdue' or ARGV[1] == 'overdue')) then return false end
 local n, tasks, next_, left = tonumber(w[1]), tonumber(w[2]), tonumber(w[3]), tonumber(w[5])
 local now = clock()
 anyway(KEYS[5])

@@ -13,7 +13,7 @@ local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'next', 'cancelled', 'deadl
 if not w[1] then return {'gone'} end
 local n, tasks, next_, left = tonumber(w[1]), tonumber(w[2]), tonumber(w[3]), tonumber(w[6])
 if left == 0 then return {'ended', 0} end
-if not w[4] and w[5] and now > tonumber(w[5]) then return {'overdue', left} end
+if not w[4] and closed(w[4], w[5]) then return {'overdue', left} end
 if not w[4] and full(KEYS[3]) then return {'full', left} end
 anyway(KEYS[6])
 

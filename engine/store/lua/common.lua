@@ -18,6 +18,12 @@ local function clock()
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
 
+-- Why nothing of a wave starts any more: the reason of its cancellation, or that its deadline has passed; nil while things may start.
+local function closed(cancelled, deadline)
+  if cancelled then return cancelled end
+  if deadline and clock() > tonumber(deadline) then return 'overdue' end
+end
+
 local function u32(x)
   return string.char(x % 256, math.floor(x / 256) % 256, math.floor(x / 65536) % 256, math.floor(x / 16777216) % 256)
 end

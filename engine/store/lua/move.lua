@@ -8,7 +8,7 @@
 --       · number of notes, then for each: task, entity, JSON
 --       · number of logs, then for each: task, entity, text
 --       · number of ends, then for each: first entity, how many
--- -> {reason if the wave is cancelled or "", entities left, "task entity cell" of each step refused …}
+-- -> {reason if nothing of the wave starts any more or "", entities left, "task entity cell" of each step refused …}
 -- A step that was made already by the same holder is no error (a repeated call changes nothing). Goes through when Redis is full, but
 -- for the logs.
 local at = 3
@@ -19,9 +19,9 @@ local function take()
 end
 local function number() return tonumber(take()) end
 
-local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'cancelled', 'left')
+local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'cancelled', 'left', 'deadline')
 if not w[1] then return redis.error_reply('GONE the wave is gone') end
-local n, tasks, cancelled, left = tonumber(w[1]), tonumber(w[2]), w[3], tonumber(w[4])
+local n, tasks, cancelled, left = tonumber(w[1]), tonumber(w[2]), closed(w[3], w[5]), tonumber(w[4])
 local is_full = full(KEYS[2])
 anyway(KEYS[6])
 

@@ -3,7 +3,7 @@
 --
 -- KEYS  wave claims leases
 -- ARGV  lease (ms) · number of claims, then for each: first entity, how many, their records
--- -> {reason if the wave is cancelled or "", how many were renewed, each entity lost …}
+-- -> {reason if nothing of the wave starts any more or "", how many were renewed, each entity lost …}
 anyway(KEYS[3])
 local till = clock() + tonumber(ARGV[1])
 local renewed, at, lost = 0, 3, {}
@@ -20,6 +20,7 @@ for _ = 1, tonumber(ARGV[2]) do
     end
   end
 end
-local reply = {redis.call('HGET', KEYS[1], 'cancelled') or '', renewed}
+local w = redis.call('HMGET', KEYS[1], 'cancelled', 'deadline')
+local reply = {closed(w[1], w[2]) or '', renewed}
 for i, e in ipairs(lost) do reply[i + 2] = e end
 return reply
