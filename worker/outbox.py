@@ -90,11 +90,12 @@ class Outbox:
         self._add(moves, results)
         expire = self._job.wave.expire
         others = [move_command(self._job.wave, moves), *commands] if moves else list(commands)
-        asked = 0.0
+        asked, again = 0.0, False
 
         def attempt() -> list[Any]:
-            nonlocal puts, asked
-            if puts and not self._tenure.sure:
+            nonlocal puts, asked, again
+            before, again = again, True
+            if puts and (before or not self._tenure.sure):  # Redis was away: it may have come back as another
                 self._tenure.ask(holds)
             puts = [r for r in puts if r.number not in self._tenure.lost]
             asked = time.monotonic()

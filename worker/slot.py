@@ -1,5 +1,6 @@
 """A slot: a process that serves itself. It claims a batch, evaluates the scripts in its warm bash, and takes it to its end."""
 
+import contextlib
 import functools
 import itertools
 import logging
@@ -49,6 +50,11 @@ class Settings:
     slots: int
     lease: float
     until_idle: bool = False
+
+    @property
+    def renewal(self) -> float:
+        """Seconds between renewals of leases."""
+        return min(1.0, self.lease / 3)
 
 
 class _DrainedError(Exception):
@@ -180,10 +186,22 @@ class Slot:
                 break
             except AWAY as e:
                 log.warning("redis is away: %s", e)
-                time.sleep(0.2)
+                self._wait_for_redis()
         for solo in list(self._solos):
             solo.join()
         self.shell.close()
+
+    def _wait_for_redis(self) -> None:
+        """Until Redis answers again, and then for as long as its holders may need to renew leases that ran out meanwhile: what they
+        computed would be lost to whoever claims first."""
+        while not self.draining:
+            time.sleep(0.2)
+            with contextlib.suppress(*AWAY):
+                self.redis.exists(version_key(self.settings.version, "queue"))
+                break
+        until = time.monotonic() + 2 * self.settings.renewal
+        while not self.draining and time.monotonic() < until:
+            time.sleep(0.05)
 
     def _drain(self, *_: object) -> None:
         self.draining = True

@@ -93,7 +93,7 @@ class Watcher:
         """Serves until SIGTERM or, with `until_idle`, until there is nothing left. 0 when all went as it should."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
-        self._publish()
+        self._try(self._publish)
         for flow in self.flows.values():
             for warm in flow.warmers:
                 warm()
@@ -101,7 +101,7 @@ class Watcher:
         for _ in range(0 if self._signals else self.settings.slots):
             self._spawn()
         log.info("worker %s serves %s with %d slots", self.settings.name, self.settings.version, self.settings.slots)
-        beats = {self._beat: BEAT, self._renew: min(1.0, self.settings.lease / 3)}
+        beats = {self._beat: BEAT, self._renew: self.settings.renewal}
         due = dict.fromkeys(beats, 0.0)
         while self._children or self._burials:
             now = time.monotonic()
@@ -112,7 +112,7 @@ class Watcher:
             for act, every in beats.items():
                 if now >= due[act]:
                     due[act] = now + every
-                    self._try(act)
+                    self._try(act, tells=act == self._beat)
             while self._burials and self._try(self._bury):
                 pass
             if self._burials and self._stop_at and now > self._stop_at + 5:
@@ -125,8 +125,9 @@ class Watcher:
     def _on_signal(self, *_: Any) -> None:
         self._signals += 1
 
-    def _try(self, act: Callable[[], None]) -> bool:
-        """`act`, unless Redis is away; then it is said once, and the caller comes again."""
+    def _try(self, act: Callable[[], None], *, tells: bool = False) -> bool:
+        """`act`, unless Redis is away; then it is said once, and the caller comes again. `tells`: it asks Redis in any case, so that
+        it is back when it goes well."""
         try:
             act()
         except RedisError as e:
@@ -134,9 +135,9 @@ class Watcher:
                 log.warning("redis is away: %s", e)
             self._away = True
             return False
-        if self._away:
+        if self._away and tells:
             log.info("redis is back")
-        self._away = False
+            self._away, self._published = False, False  # it may have come back empty
         return True
 
     # slots

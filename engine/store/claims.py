@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 from engine.payload import encode_json
 from engine.status import legal_pairs
@@ -223,5 +223,8 @@ def trip(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         for script in (CLAIM, MOVE, RELEASE, RENEW):
             script.load(redis)
         for i in forgotten:
-            replies[i] = redis.execute_command(*commands[i])
+            try:
+                replies[i] = redis.execute_command(*commands[i])
+            except ResponseError as e:
+                replies[i] = e
     return replies
