@@ -243,7 +243,7 @@ class Batch:
 
     def _cell(self, start: Start, lane: int, printed: bytearray | None = None) -> None:
         task, at = start.task, start.at
-        if not self._may_start(at) or self._was_written(task, at):
+        if not self._may_start(task, at):
             return
         began = time.monotonic()
         with self._lock:
@@ -265,10 +265,18 @@ class Batch:
             else:
                 self._done.append(result)
 
-    def _may_start(self, at: int) -> bool:
-        """Whether the entity is still ours and its wave goes on, by an answer that is not old."""
-        if not self.tenure.fresh:
-            self.outbox.ask(self.own_holds())
+    def _may_start(self, task: int, at: int) -> bool:
+        """Whether the entity is still ours, its wave goes on and its pipe is not there, by answers that are not old."""
+        while True:
+            if not self.tenure.fresh:
+                self.outbox.ask(self.own_holds())
+            self._drop_lost(at)
+            if self.place[at] != HELD or self.job.cancelled or self._was_written(task, at):
+                return False
+            if self.tenure.sure:
+                return True
+
+    def _drop_lost(self, at: int) -> None:
         self.job.cancelled = self.job.cancelled or self.tenure.cancelled
         if self.ids[at] in self.tenure.lost:
             with self._lock:
@@ -277,7 +285,6 @@ class Batch:
                     self.place[i] = GIVEN_BACK
             if lost:
                 self.slot.publish_holds()
-        return self.place[at] == HELD and not self.job.cancelled
 
     def _was_written(self, task: int, at: int) -> bool:
         """Whether the pipe of an entity that was taken over has come since: what its earlier holder had sent may be late."""

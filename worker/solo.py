@@ -121,7 +121,7 @@ class Solo(threading.Thread):
             self._cells[task] = Cell.RUNNING
         lane = self.slot.lanes.get()
         try:
-            if not self._may_start() or self._was_written(task):
+            if not self._may_start(task):
                 return
             began = time.monotonic()
             result = self.slot.run_cell(
@@ -133,13 +133,17 @@ class Solo(threading.Thread):
             self.slot.lanes.put(lane)
         self._write([result])
 
-    def _may_start(self) -> bool:
-        """Whether the entity is still ours and its wave goes on, by an answer that is not old."""
-        if not self._tenure.fresh:
-            self._outbox.ask(self._holds)
-        self.job.cancelled = self.job.cancelled or self._tenure.cancelled
-        self._lost = self._lost or self.number in self._tenure.lost
-        return not self._lost and not self.job.cancelled
+    def _may_start(self, task: int) -> bool:
+        """Whether the entity is still ours, its wave goes on and the task's pipe is not there, by answers that are not old."""
+        while True:
+            if not self._tenure.fresh:
+                self._outbox.ask(self._holds)
+            self.job.cancelled = self.job.cancelled or self._tenure.cancelled
+            self._lost = self._lost or self.number in self._tenure.lost
+            if self._lost or self.job.cancelled or self._was_written(task):
+                return False
+            if self._tenure.sure:
+                return True
 
     def _was_written(self, task: int) -> bool:
         """Whether the pipe of an entity that was taken over has come since: what its earlier holder had sent may be late."""
