@@ -13,8 +13,8 @@ from engine.store.connect import Client, must_write
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
-SETTLE = 2 * FRESH
-"""Seconds after which a cell that a worker holds can have been started by no answer from before the cancellation."""
+SETTLE = 4 * FRESH
+"""Seconds after which no cell is started on an answer from before the cancellation; more than one `FRESH`, since a busy machine is late."""
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ LEGAL: frozenset[tuple[Cell, Cell]] = frozenset(
         (Cell.PENDING, Cell.CANCELLED),
         (Cell.PENDING, Cell.FAILED),
         (Cell.RUNNING, Cell.FINISHED),
+        (Cell.RUNNING, Cell.REUSED),
         (Cell.RUNNING, Cell.FALLBACK),
         (Cell.RUNNING, Cell.FAILED),
         (Cell.RUNNING, Cell.BLOCKED),
@@ -73,7 +74,8 @@ LEGAL: frozenset[tuple[Cell, Cell]] = frozenset(
         (Cell.FALLBACK, Cell.REUSED),
     ]
 )
-"""Every step a cell may take. Running → Pending is a cell given back by a worker that could not end it; Finished → Failed
+"""Every step a cell may take. Running → Pending is a cell given back by a worker that could not end it; Running → Reused one whose
+pipe was there when its turn came, written late by an earlier holder; Finished → Failed
 is one whose value the store then refused (another's value was there, or there was no room), Finished → Reused one whose value its
 own earlier holder, taken for dead, had written meanwhile."""
 

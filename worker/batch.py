@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.status import ENDED, Cell
-from engine.store.claims import Claimed, Hold, Move, Moves, held_before, holds_of, pack_time, spans
+from engine.store.claims import Claimed, Hold, Move, Moves, held_before, holds_of, pack_time, spans, taken_over
 from worker.inputs import Found
 from worker.job import Job, Schedule
 from worker.outbox import Outbox, Result, blocked
@@ -63,8 +63,8 @@ class Batch:
         self.epoch = epoch_of(job, claimed)
         self.clock = [0.0] * count
         self.place = bytearray(count)
-        self.tenure = Tenure(slot.redis, job.wave, slot.settings.lease, claimed.mono)
-        self.outbox = Outbox(slot.redis, job, slot.name, slot.give_up, self.tenure)
+        self.tenure = Tenure(slot.writes, job.wave, slot.settings.lease, claimed.mono)
+        self.outbox = Outbox(slot.writes, job, slot.name, slot.give_up, self.tenure)
         self.solos: dict[int, Solo] = {}
         self._at = {number: at for at, number in enumerate(self.ids)}
         self._running: dict[tuple[int, int], float] = {}
@@ -243,7 +243,7 @@ class Batch:
 
     def _cell(self, start: Start, lane: int, printed: bytearray | None = None) -> None:
         task, at = start.task, start.at
-        if not self._may_start(at):
+        if not self._may_start(task, at):
             return
         began = time.monotonic()
         with self._lock:
@@ -265,10 +265,18 @@ class Batch:
             else:
                 self._done.append(result)
 
-    def _may_start(self, at: int) -> bool:
-        """Whether the entity is still ours and its wave goes on, by an answer that is not old."""
-        if not self.tenure.fresh:
-            self.outbox.ask(self.own_holds())
+    def _may_start(self, task: int, at: int) -> bool:
+        """Whether the entity is still ours, its wave goes on and its pipe is not there, by answers that are not old."""
+        while True:
+            if not self.tenure.fresh:
+                self.outbox.ask(self.own_holds())
+            self._drop_lost(at)
+            if self.place[at] != HELD or self.job.cancelled or self._was_written(task, at):
+                return False
+            if self.tenure.sure:
+                return True
+
+    def _drop_lost(self, at: int) -> None:
         self.job.cancelled = self.job.cancelled or self.tenure.cancelled
         if self.ids[at] in self.tenure.lost:
             with self._lock:
@@ -277,7 +285,18 @@ class Batch:
                     self.place[i] = GIVEN_BACK
             if lost:
                 self.slot.publish_holds()
-        return self.place[at] == HELD and not self.job.cancelled
+
+    def _was_written(self, task: int, at: int) -> bool:
+        """Whether the pipe of an entity that was taken over has come since: what its earlier holder had sent may be late."""
+        if not taken_over(self.records[at]):
+            return False
+        [value] = self.outbox.get([self.job.key(task, self.entities[at])])
+        if value is not None:
+            with self._lock:
+                if self.place[at] == HELD:  # else who has it now looks for himself
+                    self.cells[task][at], self.values[task][at] = Cell.REUSED, value
+                    self._done.append(Result(task, self.ids[at], self.entities[at], Cell.REUSED, value))
+        return value is not None
 
     def _take(self) -> list[Result]:
         """What is finished and not written."""

@@ -59,7 +59,7 @@ class Sent:
 
 class Outbox:
     """Writes for one wave. Waits while Redis is away: nothing that was computed is lost, and whoever lost the lease meanwhile
-    is refused when it is back."""
+    is refused when it is back. `redis`: a client that sends nothing twice by itself; what is sent again here was asked about again."""
 
     def __init__(self, redis: Client, job: Job, worker: str, give_up: Callable[[], bool], tenure: Tenure) -> None:
         self._redis = redis

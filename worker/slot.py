@@ -69,6 +69,8 @@ class Slot:
         self.name = settings.name
         self.draining = False
         self.redis = connect(settings.url)
+        self.writes = connect(settings.url, retries=0)
+        """For outboxes: a value that was not taken is not sent again before it is known that it still may be."""
         self.waves = Waves(self.redis)
         self.shell = Shell()
         self.sizing = Sizing()

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from engine.status import ENDED, Cell
-from engine.store.claims import Move, Moves, held_before, pack_time
+from engine.store.claims import Move, Moves, held_before, pack_time, taken_over
 from worker.inputs import Found
 from worker.job import Job, Schedule
 from worker.outbox import Outbox, Result, blocked
@@ -49,8 +49,8 @@ class Solo(threading.Thread):
         self._cells, self._values, self._flying = cells, values, flying
         self.epoch, self._clock = epoch, clock
         self._holds = [(number, 1, record)]
-        self._tenure = Tenure(slot.redis, job.wave, slot.settings.lease, since)
-        self._outbox = Outbox(slot.redis, job, slot.name, slot.give_up, self._tenure)
+        self._tenure = Tenure(slot.writes, job.wave, slot.settings.lease, since)
+        self._outbox = Outbox(slot.writes, job, slot.name, slot.give_up, self._tenure)
         self._news = threading.Condition()
         self._delivered: list[Result] = []
         self._lost = False
@@ -121,7 +121,7 @@ class Solo(threading.Thread):
             self._cells[task] = Cell.RUNNING
         lane = self.slot.lanes.get()
         try:
-            if not self._may_start():
+            if not self._may_start(task):
                 return
             began = time.monotonic()
             result = self.slot.run_cell(
@@ -133,13 +133,26 @@ class Solo(threading.Thread):
             self.slot.lanes.put(lane)
         self._write([result])
 
-    def _may_start(self) -> bool:
-        """Whether the entity is still ours and its wave goes on, by an answer that is not old."""
-        if not self._tenure.fresh:
-            self._outbox.ask(self._holds)
-        self.job.cancelled = self.job.cancelled or self._tenure.cancelled
-        self._lost = self._lost or self.number in self._tenure.lost
-        return not self._lost and not self.job.cancelled
+    def _may_start(self, task: int) -> bool:
+        """Whether the entity is still ours, its wave goes on and the task's pipe is not there, by answers that are not old."""
+        while True:
+            if not self._tenure.fresh:
+                self._outbox.ask(self._holds)
+            self.job.cancelled = self.job.cancelled or self._tenure.cancelled
+            self._lost = self._lost or self.number in self._tenure.lost
+            if self._lost or self.job.cancelled or self._was_written(task):
+                return False
+            if self._tenure.sure:
+                return True
+
+    def _was_written(self, task: int) -> bool:
+        """Whether the pipe of an entity that was taken over has come since: what its earlier holder had sent may be late."""
+        if not taken_over(self.record):
+            return False
+        [value] = self._outbox.get([self.job.key(task, self.entity)])
+        if value is not None:
+            self._write([Result(task, self.number, self.entity, Cell.REUSED, value)])
+        return value is not None
 
     def _blocked(self, task: int, found: Found) -> Result:
         result = blocked(self.job, task, self.number, self.entity, found)

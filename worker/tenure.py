@@ -14,6 +14,9 @@ from engine.store.wave import Wave
 
 SURE = 0.8
 """The part of a lease for which it is certain, whatever the clocks and the wire have added."""
+AT_ONCE = 3 * FRESH
+"""Seconds that an answer may take; one that took longer is asked for again, `TRIES` times at most: we or Redis stood still meanwhile."""
+TRIES = 3
 
 
 class Tenure:
@@ -45,7 +48,7 @@ class Tenure:
         self._heard = max(self._heard, asked)
 
     def ask(self, holds: Sequence[Hold]) -> None:
-        """Asks about these, prolonging what is ours.
+        """Asks about these, prolonging what is ours. When it returns it is `sure`.
 
         Raises:
             redis.exceptions.RedisError: nobody answered.
@@ -53,8 +56,13 @@ class Tenure:
         with self._lock:
             if self.fresh and self.sure:
                 return  # another thread has asked meanwhile
-            asked = time.monotonic()
-            told = renew(self._redis, self._wave, holds, self._lease)
-            self.lost |= told.lost
-            self.cancelled = self.cancelled or told.cancelled
-            self._heard = self.since = asked
+            tries = 0
+            while True:
+                asked = time.monotonic()
+                told = renew(self._redis, self._wave, holds, self._lease)
+                self.lost |= told.lost
+                self.cancelled = self.cancelled or told.cancelled
+                self._heard = self.since = asked
+                tries += 1
+                if time.monotonic() - asked < AT_ONCE or (tries >= TRIES and self.sure):
+                    return

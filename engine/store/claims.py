@@ -120,6 +120,11 @@ def held_before(record: bytes) -> bool:
     return int.from_bytes(record[:4], "little") > 1
 
 
+def taken_over(record: bytes) -> bool:
+    """Whether the entity was claimed with this record from somebody whose lease ran out: that one may be alive."""
+    return record[6] > 1
+
+
 def holds_of(ids: Sequence[int], records: Sequence[bytes]) -> list[Hold]:
     """The holds of entities: neighbours together."""
     return [(first, many, b"".join(records[at : at + many])) for first, many, at in spans(ids)]

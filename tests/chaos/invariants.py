@@ -120,13 +120,12 @@ class Invariants:
 
     def settle(self, journal: Sequence[Line]) -> None:
         """At the end, when nothing is at fault any more: I3, I5 and I6."""
-        starts: dict[tuple[str, str, str], list[Line]] = defaultdict(list)
+        said: dict[tuple[str, str, str], list[Line]] = defaultdict(list)
         for line in journal:
-            if line.what == "start":
-                starts[line.date, line.task, line.entity].append(line)
+            said[line.date, line.task, line.entity].append(line)
         for wave, last in self.last.items():
             self._ended(last)
-            self._started_late(last, starts)
+            self._started_late(last, said)
             for place in last.pipes:
                 cell = last.cell(*place)
                 if cell not in WROTE | {Cell.CANCELLED}:
@@ -142,21 +141,29 @@ class Invariants:
                 f"{len(last.leases)} leases, {last.returned} given back",
             )
 
-    def _started_late(self, last: Snapshot, starts: Mapping[tuple[str, str, str], Sequence[Line]]) -> None:
+    def _started_late(self, last: Snapshot, said: Mapping[tuple[str, str, str], Sequence[Line]]) -> None:
         """Starts after a cell's pipe was seen, after it was seen ended, or after `cancel` had returned."""
         members = {(task, entity) for task in range(len(last.wave.tasks)) for entity in range(last.wave.n)}
         cancel = self.cancels.get(last.wave.id)
         for task, entity in sorted(members):
-            for line in starts.get((str(last.wave.date), last.wave.tasks[task], f"e{entity}"), ()):
+            lines = said.get((str(last.wave.date), last.wave.tasks[task], f"e{entity}"), ())
+            for line in [line for line in lines if line.what == "start"]:
                 _, seen = self.visible[last.wave.id].get((task, entity), (b"", float("inf")))
                 over = self.ended[last.wave.id].get((task, entity), float("inf"))
                 if cancel is not None and line.at > cancel.returned:
                     late = (line.at - cancel.returned) * 1000
-                    self._say("I5", f"{self._name(last, task, entity)}: it started {late:.1f} ms after `cancel` had returned")
+                    self._say(
+                        "I5",
+                        f"{self._name(last, task, entity)}: it started {late:.1f} ms after `cancel` had returned; {_told(lines, line)}",
+                    )
                 elif line.at > min(seen, over):
                     what = "its pipe was seen" if seen <= over else "it was seen ended"
                     late = (line.at - min(seen, over)) * 1000
-                    self._say("I6", f"{self._name(last, task, entity)}: it started again {late:.1f} ms after {what}")
+                    end = chr(last.cell(task, entity))
+                    self._say(
+                        "I6",
+                        f"{self._name(last, task, entity)}, {end}: it started again {late:.1f} ms after {what}; {_told(lines, line)}",
+                    )
 
     def stale(self, told: str, before: Sequence[object], after: Sequence[object]) -> None:
         """I4: what a stale token was used for, and all of the wave in the moments before and after."""
@@ -167,6 +174,11 @@ class Invariants:
     @staticmethod
     def _name(now: Snapshot, task: int, entity: int) -> str:
         return f"{now.wave.date} {now.wave.tasks[task]} e{entity}"
+
+
+def _told(lines: Sequence[Line], now: Line) -> str:
+    """What a cell's executions said, in ms before and after one line."""
+    return ", ".join(f"{line.what} by {line.pid} at {(line.at - now.at) * 1000:+.0f}" for line in lines)
 
 
 def _reachable(cell: int) -> set[int]:

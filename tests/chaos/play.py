@@ -135,7 +135,7 @@ class Round:
             executed=len(ran),
             again=ran.total() - len(ran),
             seconds=seconds,
-            logs=self.rig.logs() if wrong else "",
+            logs=self.rig.logs(),
         )
 
 

@@ -53,7 +53,7 @@ def test_every_test_that_the_table_names_is_collected() -> None:
     files = sorted({test.partition("::")[0] for test in tests})
 
     told = subprocess.run(
-        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-n", "0", *files],
+        [sys.executable, "-m", "pytest", "--collect-only", "-n", "0", *files],
         cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
 

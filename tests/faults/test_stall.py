@@ -166,6 +166,26 @@ def test_a_value_that_an_earlier_holder_wrote_late_is_kept(rig: Rig, taken_over:
     assert rig.runs() == ["a"] * (1 + taken_over)
 
 
+def test_a_value_that_arrives_before_the_cell_s_turn_is_not_computed_again(rig: Rig) -> None:
+    # Given an entity that was taken over, in the first of two tasks that were both declared to run
+    flow = TWO.replace("def b(a):", "def b(entity):").replace('    return "b " + a\n', '    say("b")\n    return 1\n')
+    wave = rig.launch(rig.flow(flow))
+    dead = rig.start("--slots", "1", "--lease", "1", WHO="dead")
+    rig.awaits("begun-dead")
+    os.killpg(dead.pid, signal.SIGKILL)
+    rig.start("--slots", "1", "--lease", "1", WHO="heir")
+    rig.awaits("begun-heir")
+    assert rig.row(wave) == "RR"
+
+    # When what its earlier holder had sent for the second is there at last
+    rig.redis.set(f"main/b e {DATE}", b'"late"', nx=True)
+    rig.touch("gate-heir")
+
+    # Then
+    rig.ended(wave)
+    assert (rig.row(wave), rig.pipe("b"), rig.runs()) == ("FU", "late", ["a", "a"])
+
+
 def test_a_pipe_whose_writer_died_before_it_could_say_so_is_finished_without_a_second_run(
     server: RedisServer, tmp_path: Path
 ) -> None:
