@@ -90,9 +90,9 @@ class Rig:
             **os.environ, "PATH": path, "PYTHONPATH": code, "WAVEDECK_REDIS_URL": self.url, "WAVEDECK_FLOWS": self.module,
         }  # fmt: skip
 
-    def run(self, *options: str, slots: int = 1, timeout: float = 60) -> None:
+    def run(self, *options: str, slots: int = 1, timeout: float = 60, **environment: str) -> None:
         """Runs a worker until there is nothing left to do."""
-        process = self.start("--until-idle", "--slots", str(slots), *options)
+        process = self.start("--until-idle", "--slots", str(slots), *options, **environment)
         assert process.wait(timeout) == 0, self.logs()
 
     def logs(self) -> str:
