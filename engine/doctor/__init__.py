@@ -54,8 +54,11 @@ def _server(redis: Client) -> list[Finding]:
         return ()
 
     if refused := look("server", ask):
-        advice = "+info: without, version, eviction, memory, persistence and replication are not looked at"
-        return [*(replace(finding, advice=advice) for finding in refused), *look("timeouts", lambda: server.timeouts(redis))]
+        without = "; version, eviction, memory, persistence, replication and clients are not looked at"
+        return [
+            *(replace(finding, found=finding.found + without) for finding in refused),
+            *look("timeouts", lambda: server.timeouts(redis)),
+        ]
     info, there = told[0], room(redis)
     found = look("version", lambda: server.version(info))
     if there is not None:
