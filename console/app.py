@@ -78,8 +78,7 @@ class WavedeckApp(App[None]):
             self.set_keymap(textual_keymap(self.settings.keys))
         if self._start is not None:
             self.go(self._start)
-        if not self.read_only:
-            self.call_after_refresh(self._ask_for_rights)
+        self.call_after_refresh(self._ask_about_redis)
         self.call_after_refresh(self._settle)
 
     def _settle(self) -> None:
@@ -106,16 +105,23 @@ class WavedeckApp(App[None]):
         """Asks Redis once; the answer comes to `target` as a message. Changes something only if it may `write`."""
         Errand(self.redis_url, target, name, question, write=write and not self.read_only)
 
-    def _ask_for_rights(self) -> None:
+    def _ask_about_redis(self) -> None:
         def question(redis: Client) -> object:
             from engine.store.connect import can_write
+            from engine.store.room import room
 
-            return can_write(redis)
+            there = room(redis)
+            return can_write(redis), there.warning if there is not None else ""
 
-        self.errand(self, "rights", question, write=True)
+        self.errand(self, "redis", question, write=True)
 
     def on_answer(self, message: Answer) -> None:
-        if message.name == "rights" and message.value is False:
+        if message.name != "redis":
+            return
+        writable, warning = cast("tuple[bool, str]", message.value)
+        if warning:
+            self.notify(warning, severity="warning", markup=False, timeout=20)
+        if not writable and not self.read_only:
             self.read_only = True
             for screen in self.screen_stack:
                 if isinstance(screen, DeckScreen):

@@ -75,8 +75,15 @@ def _watched(redis: Client, url: str, count: int | None, state: str | None) -> i
     from console.app import run_console
 
     leave = threading.Event()
+    refused: list[WavedeckError] = []
 
     def conduct() -> None:
+        try:
+            play()
+        except WavedeckError as e:  # Redis has no room for a wave: the console stays, and it is said when that is left
+            refused.append(e)
+
+    def play() -> None:
         for number, date in enumerate(_dates(redis), 1):
             wave = _start(redis, date, state)
             if number == 1 and not state:
@@ -93,6 +100,8 @@ def _watched(redis: Client, url: str, count: int | None, state: str | None) -> i
     finally:
         leave.set()
         conductor.join(2)
+    if refused:
+        raise refused[0]
     return 0
 
 

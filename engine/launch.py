@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from redis.exceptions import ResponseError
+from redis.exceptions import ExecAbortError, ResponseError
 
 from engine import script
 from engine.errors import NotFound, Refused
@@ -134,9 +134,9 @@ def _full_is_refused(redis: Client) -> Iterator[None]:
     try:
         yield
     except ResponseError as e:
-        if not is_full(e):
-            raise
         there = room(redis)
+        if not (is_full(e) or (isinstance(e, ExecAbortError) and there is not None and there.full)):
+            raise
         told = (
             f": {sized(there.used)} of {sized(there.limit)} (maxmemory) are used" if there is not None and there.limit else ""
         )

@@ -3,6 +3,9 @@
 JSON by default, so that `redis-cli GET` is readable; or bytes, for a task that declares `codec="bytes"`. Never pickle.
 """
 
+import functools
+import os
+import re
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -11,8 +14,27 @@ import msgspec
 from engine.errors import BadValue
 
 Codec = Literal["json", "bytes"]
-MAX_VALUE = 64 * 1024 * 1024
-"""Bytes that one pipe may hold."""
+USUAL = 64 * 1024 * 1024
+MOST = 512 * 1024 * 1024
+"""Bytes that Redis takes as one value."""
+_UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "kB": 1000, "MB": 1_000_000}
+
+
+@functools.cache
+def max_value() -> int:
+    """Bytes that one pipe may hold: what `WAVEDECK_MAX_VALUE` says (`5000000`, `100MiB`), 64 MiB when it is not set.
+
+    Raises:
+        BadValue: it says something else, or more than Redis takes.
+    """
+    told = os.environ.get("WAVEDECK_MAX_VALUE", "")
+    if not told:
+        return USUAL
+    found = re.fullmatch(r"([0-9]{1,12}) ?(|KiB|MiB|kB|MB)", told)
+    size = int(found[1]) * _UNITS[found[2]] if found else 0
+    if not 0 < size <= MOST:
+        raise BadValue(f"WAVEDECK_MAX_VALUE {told!r} is no size between 1 byte and 512MiB, such as 5000000, 100MB or 64MiB")
+    return size
 
 
 def _plain(value: Any) -> Any:
@@ -34,27 +56,37 @@ def encode_json(value: Any) -> bytes:
     """`value` as JSON, keys sorted, so that equal values are equal bytes. NaN and infinities become `null`.
 
     Raises:
-        BadValue: it has no JSON form, or is larger than `MAX_VALUE`.
+        BadValue: it has no JSON form.
     """
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise BadValue(f"{type(value).__name__} are not JSON: declare codec='bytes' (a task), or return text")
     try:
-        data = _encoder.encode(value)
+        return _encoder.encode(value)
     except (TypeError, NotImplementedError, ValueError, RecursionError, OverflowError) as e:
         raise BadValue(f"the value is not JSON: {e}") from None
-    if len(data) > MAX_VALUE:
-        raise BadValue(f"the value has {len(data):,} bytes; a pipe may hold {MAX_VALUE:,}")
+
+
+def _encode_pipe(value: Any) -> bytes:
+    data = encode_json(value)
+    _check_size(data)
     return data
+
+
+def _check_size(data: bytes | bytearray | memoryview) -> None:
+    size = data.nbytes if isinstance(data, memoryview) else len(data)
+    if size > max_value():
+        raise BadValue(f"the value has {size:,} bytes; a pipe may hold {max_value():,} (WAVEDECK_MAX_VALUE)")
 
 
 def encode_bytes(value: Any) -> bytes:
     """`value`, which must be bytes already.
 
     Raises:
-        BadValue: it is not, or it is larger than `MAX_VALUE`.
+        BadValue: it is not, or it is larger than `max_value()`.
     """
     if not isinstance(value, bytes | bytearray | memoryview):
         raise BadValue(f"the task declares codec='bytes' and returned {type(value).__name__}")
-    if len(value) > MAX_VALUE:
-        raise BadValue(f"the value has {len(value):,} bytes; a pipe may hold {MAX_VALUE:,}")
+    _check_size(value)
     return bytes(value)
 
 
@@ -71,8 +103,9 @@ def decode_json(data: bytes) -> Any:
 
 
 def encoder(codec: Codec) -> Callable[[Any], bytes]:
-    """The function that writes values of `codec`."""
-    return encode_bytes if codec == "bytes" else encode_json
+    """The function that makes values of `codec` bytes for a pipe. It raises `BadValue` for what has no such form, or is larger than
+    `max_value()`."""
+    return encode_bytes if codec == "bytes" else _encode_pipe
 
 
 def decoder(codec: Codec) -> Callable[[bytes], Any]:

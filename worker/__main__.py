@@ -12,6 +12,7 @@ from engine.errors import BadKey, WavedeckError
 from engine.fleet.cpus import cpus
 from engine.keys import check_name, check_version
 from engine.load import load_flows
+from engine.payload import max_value
 from engine.plain import plain
 from engine.store.claims import LEASE
 from engine.store.connect import check, connect
@@ -52,6 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if not url:
             raise WavedeckError("a worker needs WAVEDECK_REDIS_URL")
+        max_value()
         redis = connect(url)
         check(redis, url)
         if (there := room(redis)) is not None and there.warning:

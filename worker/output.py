@@ -14,6 +14,8 @@ from typing import Any
 KEPT = 64 * 1024
 """Bytes of a cell's log that are kept: the last ones."""
 _TRUNCATE_AT = 8 << 20
+MOST = 64 << 20
+"""Bytes above which the file is emptied while a cell is still printing."""
 
 
 class Output:
@@ -23,6 +25,7 @@ class Output:
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 lives as long as the slot
         self.fd = self._file.fileno()
         self.end = 0
+        self._moving = threading.Lock()
 
     def capture(self) -> io.TextIOWrapper:
         """From now on this process's stdout and stderr are the file. Called once in a slot. Returns what stderr was."""
@@ -42,13 +45,14 @@ class Output:
 
     def cut(self) -> bytes:
         """What was written since the last call, its last `KEPT` bytes. For the main thread."""
-        start, self.end = self.end, os.lseek(self.fd, 0, os.SEEK_END)
-        return b"" if start == self.end else self.read(start)
+        with self._moving:
+            start, self.end = self.end, os.lseek(self.fd, 0, os.SEEK_END)
+            return b"" if start == self.end else self.read(start)
 
     def read(self, start: int) -> bytes:
         """What was written since `start`, its last `KEPT` bytes."""
         end = os.fstat(self.fd).st_size
-        start = max(start, end - KEPT)
+        start = max(start if start <= end else 0, end - KEPT)  # beyond the end: it was emptied meanwhile
         return os.pread(self.fd, end - start, start) if end > start else b""
 
     def trim(self) -> None:
@@ -56,6 +60,15 @@ class Output:
         if self.end > _TRUNCATE_AT:
             os.ftruncate(self.fd, 0)
             self.end = 0
+
+    def bound(self) -> None:
+        """Empties the file when a cell prints without end, but for its last `KEPT` bytes: the disk is not the log's. From any thread."""
+        if os.fstat(self.fd).st_size > MOST:
+            with self._moving:
+                last = self.read(0)
+                os.ftruncate(self.fd, 0)
+                os.write(self.fd, last)
+                self.end = 0
 
     def tail(self) -> bytes:
         """The last that was written, whoever wrote it."""

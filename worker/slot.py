@@ -352,6 +352,7 @@ class Slot:
                     self._busy.wait()
                 continue
             try:
+                self.output.bound()
                 pause = batch.tend()
             except Exception:
                 log.exception("slot %d: its monitor", os.getpid())

@@ -12,9 +12,11 @@ from typing import Any
 from engine.errors import BadValue
 from engine.flow import Flow
 from engine.keys import Date, decode_entity, encode_entity
-from engine.payload import MAX_VALUE, decode_json, decoder, encode_json, encoder
+from engine.payload import decode_json, decoder, encode_json, encoder, max_value
 from engine.plan import Plan, TaskPlan
 from worker.failure import CommandFailedError, LimitExceededError
+from worker.output import KEPT
+from worker.talk import TooMuchError, talk
 
 GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for a command over its limit."""
@@ -91,12 +93,33 @@ class Task:
         """
         values = {name: self._value(name, stored) for name, stored in inputs.items()}
         if self.plan.command:
-            return self._command(entity, values, on_group)
+            out = self._command(entity, values, on_group)
+            return self._encoded(entity, lambda: self._read(out))
         if self._function is None:
             raise LookupError(f"this worker's code of version {self._run.version!r} has no task {self.plan.name!r}")
         for name in self._takes:
             values[name] = self._reserved(name, entity)
-        return self._encode(self._function(**values))
+        value = self._function(**values)
+        return self._encoded(entity, lambda: self._encode(value))
+
+    def _encoded(self, entity: str, encode: Callable[[], bytes]) -> bytes:
+        try:
+            return encode()
+        except BadValue as e:
+            raise self._bad(entity, str(e)) from None
+
+    def _bad(self, entity: str, why: str) -> BadValue:
+        return BadValue(f"{self.plan.name} of {decode_entity(entity)}: {why}")
+
+    def _read(self, out: bytes) -> bytes:
+        """The value that a command printed."""
+        if self.plan.codec == "bytes":
+            return self._encode(out)
+        try:
+            value = decode_json(out)
+        except BadValue as e:
+            raise BadValue(f"{self._argv[0]} printed no JSON on stdout ({e}): {out[:200]!r}") from None
+        return self._encode(value)
 
     def _value(self, name: str, stored: Any) -> Any:
         decode = self._decode[name]
@@ -133,10 +156,13 @@ class Task:
         ) as process:
             on_group(process.pid)
             try:
-                out, log = process.communicate(encode_json(values), timeout=self.plan.limit)
+                out, log = talk(process, encode_json(values), seconds=self.plan.limit, most=max_value(), kept=KEPT)
             except subprocess.TimeoutExpired:
                 end_group(process, GRACE)
                 raise LimitExceededError(f"killed: it ran over its limit of {self.plan.limit:g} s") from None
+            except TooMuchError as e:
+                why = f"killed: {self._argv[0]} printed {e} on stdout, the most that a pipe may hold (WAVEDECK_MAX_VALUE)"
+                raise self._bad(entity, why) from None
             finally:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -145,14 +171,7 @@ class Task:
             print(log.decode("utf-8", "backslashreplace"), end="")  # noqa: T201 the task's own log
         if process.returncode:
             raise CommandFailedError(f"{self._argv[0]} {ending(process.returncode)}")
-        if self.plan.codec == "bytes":
-            return self._encode(out)
-        if len(out) > MAX_VALUE:
-            raise BadValue(f"the value has {len(out):,} bytes; a pipe may hold {MAX_VALUE:,}")
-        try:
-            return encode_json(decode_json(out))
-        except BadValue as e:
-            raise BadValue(f"{self._argv[0]} printed no JSON on stdout ({e}): {out[:200]!r}") from None
+        return out
 
 
 def ending(status: int) -> str:

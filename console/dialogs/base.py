@@ -24,6 +24,7 @@ from engine.status import Status
 if TYPE_CHECKING:
     from console.app import WavedeckApp
     from engine.store.connect import Client
+    from engine.store.need import Fit
 
 Result = TypeVar("Result")
 
@@ -198,3 +199,13 @@ def workforce(workers: int, slots: int, version: str, expected: str) -> Iterator
         yield line(Text("✗ no worker", Status.FAILED), Text(f" of {version} is alive: it will wait for one", "muted"))
     told, _, basis = expected.partition(" (")
     yield line(Text("expected ", "muted"), Text(told, "lit"), Text(f" ({basis}" if basis else "", "muted"))
+
+
+def memory(fit: Fit, force: str) -> Iterator[TextLine]:
+    """What it needs in Redis, and whether that is there. `force`: the command that does it all the same."""
+    if fit.refusal:
+        yield line(Text("✗ ", Status.FAILED), f"{fit.refusal.replace('start it with --force', f'use `{force}`')}")
+        return
+    yield line(Text("memory ", "muted"), Text(fit.words, "lit"), Text(f" in Redis ({fit.details})", "muted"))
+    if fit.warning:
+        yield line(Text("✗ ", Status.FAILED), fit.warning)

@@ -175,6 +175,7 @@ class Again:
     workers: int
     slots: int
     expected: str
+    fit: Fit
 
 
 def foresee_rerun(redis: Client, name: str, numbers: Sequence[int] | None) -> Again:
@@ -205,7 +206,10 @@ def foresee_rerun(redis: Client, name: str, numbers: Sequence[int] | None) -> Ag
     reused = {task: there.get(task, 0) for task in plan.names}
     run = {task: len(chosen) - number for task, number in reused.items()}
     expected = expect(redis, wave.version, plan, run, slots)
-    return Again(wave.locator, wave.flow, wave.version, len(chosen), waits, bad, run, reused, len(workers), slots, expected)
+    room = fit(redis, plan, version=wave.version, date=wave.date, members=[members[e] for e in chosen])
+    return Again(
+        wave.locator, wave.flow, wave.version, len(chosen), waits, bad, run, reused, len(workers), slots, expected, room
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from console.by import whoami
-from console.dialogs.base import ActDialog, work, workforce
+from console.dialogs.base import ActDialog, memory, work, workforce
 from console.feed import Answer
 from console.screens.text_pane import Text, TextLine, line
 from console.screens.words import many
@@ -41,7 +41,8 @@ class RerunDialog(ActDialog[tuple[str, str]]):
     def on_answer(self, message: Answer) -> None:
         if message.name == "foresee":
             again: Again = message.value
-            self.tell(consequences(again), ready=any(again.run.values()), entities=again.entities, flow=again.flow)
+            ready = any(again.run.values()) and not again.fit.refusal
+            self.tell(consequences(again), ready=ready, entities=again.entities, flow=again.flow)
         else:
             self.dismiss(message.value)
 
@@ -70,3 +71,4 @@ def consequences(again: Again) -> Iterator[TextLine]:
         yield line(Text("what has not ended in that wave goes on there; a pipe that both compute is kept once", "muted"))
     yield from work(again.run, again.reused)
     yield from workforce(again.workers, again.slots, again.version, again.expected)
+    yield from memory(again.fit, "wavedeck rerun --force")

@@ -12,7 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from console.by import whoami
-from console.dialogs.base import ActDialog, work, workforce
+from console.dialogs.base import ActDialog, memory, work, workforce
 from console.dialogs.memory import remember, remembered
 from console.feed import Answer, deliver
 from console.screens.chrome import Line, Piece
@@ -20,12 +20,10 @@ from console.screens.text_pane import Text, TextLine, line
 from console.screens.words import many
 from console.theme import Palette
 from console.widgets.field import Field
-from engine.status import Status
 
 if TYPE_CHECKING:
     from console.dialogs.consequences import Offer, Order, Outcome
     from engine.store.connect import Client
-    from engine.store.need import Fit
 
 FIELDS = {
     "flow": "",
@@ -211,16 +209,6 @@ def consequences(outcome: Outcome) -> Iterator[TextLine]:
     )
     yield from work({task: outcome.entities - outcome.there.get(task, 0) for task in outcome.tasks}, outcome.there)
     yield from workforce(outcome.workers, outcome.slots, outcome.order.version, outcome.expected)
-    yield from memory(outcome.fit)
+    yield from memory(outcome.fit, "wavedeck trigger --force")
     for doubt in outcome.unsure:
         yield line(Text(doubt, "muted"))
-
-
-def memory(fit: Fit) -> Iterator[TextLine]:
-    """What a wave needs in Redis, and whether that is there."""
-    if fit.refusal:
-        yield line(Text("✗ ", Status.FAILED), Text(fit.refusal.replace("start it with --force", "`wavedeck trigger --force`")))
-        return
-    yield line(Text("memory ", "muted"), Text(fit.words, "lit"), Text(f" in Redis ({fit.details})", "muted"))
-    if fit.warning:
-        yield line(Text("! ", Status.BLOCKED), Text(fit.warning))

@@ -17,11 +17,14 @@ from engine.keys import decode_entity, version_key, wave_key
 from engine.plan import Plan
 from engine.status import ENDED, STATUS_OF, Cell
 from engine.store.connect import Client, clock
+from engine.store.room import room
 from engine.store.wave import Wave, span
 from engine.store.waves import Waves
 from engine.store.workers import Worker
 
-Kind = Literal["", "runs", "waits", "held", "lost", "queued", "no worker", "no flow", "stopping", "cancelled", "overdue"]
+Kind = Literal[
+    "", "runs", "waits", "held", "lost", "queued", "no worker", "no flow", "stopping", "full", "cancelled", "overdue"
+]
 QUIET = 6.0
 """Seconds of silence (three heartbeats) after which a worker that holds something is named with when it was heard."""
 BEFORE = 1000
@@ -39,6 +42,7 @@ class Facts:
         holder: who claimed it last; `holder_heard`: when that worker was heard last, None when it has left or was never heard.
         before: entities of the wave that are served before it; None when it is not in the queue.
         waves: waves of the version that are served before this one and have entities to claim, and how many entities.
+        full: Redis has no room left, seen of an entity that nobody holds.
         workers: those of the version that are alive; `heard`: when any of them was last heard, dead or alive.
     """
 
@@ -57,6 +61,7 @@ class Facts:
     waves: tuple[int, int] = (0, 0)
     workers: tuple[Worker, ...] = ()
     heard: float | None = None
+    full: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,6 +205,8 @@ def _unserved(f: Facts) -> Reason | None:
         return Reason("no flow", f"workers of {f.version} are alive but do not have this flow ({f.flow})")
     if all(w.draining for w in f.workers):
         return Reason("stopping", f"all workers of {f.version} that are alive are stopping")
+    if f.full:
+        return Reason("full", "Redis is full (maxmemory): nobody takes anything up until there is room")
     return None
 
 
@@ -224,7 +231,7 @@ def _queued(f: Facts) -> Reason:
 
 
 def facts(redis: Client, wave: Wave, number: int) -> Facts:
-    """What Redis says of an entity of a wave now, in three trips."""
+    """What Redis says of an entity of a wave now, in three trips, and one more of one that nobody holds."""
     n, tasks, version = wave.n, len(wave.tasks), wave.version
     at = now() + (clock(redis) - time.time())  # Redis' clock, as the console's own runs
     with redis.pipeline(transaction=False) as trip:
@@ -256,6 +263,7 @@ def facts(redis: Client, wave: Wave, number: int) -> Facts:
     waiting = [int(a or 0) - int(b or 0) + int(k) for (a, b), k in zip(others[::2], others[1::2], strict=True)]
     workers = tuple(msgspec.json.decode(beat, type=Worker) for beat in beats if beat)
     alive = {w.name: w.beat for w in workers}
+    there = room(redis) if lease is None else None
     return Facts(
         at=at,
         flow=wave.flow,
@@ -272,6 +280,7 @@ def facts(redis: Client, wave: Wave, number: int) -> Facts:
         waves=(sum(1 for w in waiting if w > 0), sum(w for w in waiting if w > 0)),
         workers=workers,
         heard=max([*scores.values(), *alive.values()], default=None),
+        full=there is not None and there.full,
     )
 
 

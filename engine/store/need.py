@@ -169,7 +169,8 @@ def sizes_of(redis: Client, version: str, flow: str, tasks: Sequence[str]) -> Si
             if not ended:
                 continue
             used.append(progress)
-            notes, cells = notes + _told(redis, progress), cells + ended
+            if (told := _told(redis, progress)) is not None:
+                notes, cells = notes + told, cells + ended
             for task, sizes in _sample(redis, progress, tasks).items():
                 found[task] += sizes
         if used:
@@ -188,12 +189,13 @@ def _basis(used: Sequence[Progress], version: str, unknown: Sequence[str]) -> st
     return f"as in {told}" + (f", {PIPE:,} bytes a pipe of {', '.join(unknown)}" if unknown else "")
 
 
-def _told(redis: Client, progress: Progress) -> int:
-    """Bytes of a wave's notes and logs."""
+def _told(redis: Client, progress: Progress) -> int | None:
+    """Bytes of a wave's notes and logs; None where the server cannot say."""
     with redis.pipeline(transaction=False) as trip:
         for what in ("notes", "logs"):
             trip.memory_usage(progress.wave.key(what), samples=50)
-        return sum(size for size in trip.execute(raise_on_error=False) if isinstance(size, int))
+        sizes = trip.execute(raise_on_error=False)
+    return None if any(isinstance(size, Exception) for size in sizes) else sum(size or 0 for size in sizes)
 
 
 def _sample(redis: Client, progress: Progress, tasks: Sequence[str]) -> dict[str, list[int]]:

@@ -26,6 +26,7 @@ READING = frozenset(_READING.split())
 _PAIRS = """
     acl_cat acl_dryrun acl_getuser acl_list acl_users acl_whoami
     client_getname client_id client_info client_list
+    cluster_info
     command_count command_docs command_info command_list
     config_get
     latency_history latency_latest

@@ -51,6 +51,11 @@ class Room:
         return max(self.limit - self.used, 0) if self.limit else None
 
     @property
+    def full(self) -> bool:
+        """Whether Redis refuses what needs room."""
+        return self.free == 0 and self.policy == "noeviction"
+
+    @property
     def warning(self) -> str:
         """A sentence when Redis may delete what is ours; "" when it may not."""
         if self.policy in ("noeviction", ""):

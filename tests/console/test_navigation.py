@@ -207,7 +207,7 @@ async def test_without_rights_the_dangerous_keys_go(redis: Redis, redis_url: str
     app = WavedeckApp(redis_url)
     async with app.run_test(size=BIG, notifications=True) as pilot:
         assert "X cancel" in await shows(pilot, "2013-07-01T14")
-        app.on_answer(Answer("rights", False))
+        app.on_answer(Answer("redis", (False, "")))
         await until(pilot, lambda: "X cancel" not in picture(app))
         await pilot.press("X", "T", "R")
         assert len(app.screen_stack) == 1

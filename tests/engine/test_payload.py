@@ -1,6 +1,7 @@
 """Values as bytes: readable JSON, equal for equal values; or bytes as they are."""
 
 import math
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.errors import BadValue
 from engine.keys import Date
-from engine.payload import MAX_VALUE, decode_json, decoder, encode_bytes, encode_json, encoder
+from engine.payload import decode_json, decoder, encode_bytes, encode_json, encoder, max_value
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 plain = st.recursive(
@@ -94,10 +95,53 @@ def test_a_task_that_declares_bytes_must_return_them(value: Any) -> None:
         encoder("bytes")(value)
 
 
-def test_a_pipe_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MAX_VALUE < 512 * 1024 * 1024  # what Redis takes
-    monkeypatch.setattr("engine.payload.MAX_VALUE", 10)
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Sets how large a pipe may be."""
 
-    for codec, value in (("json", "x" * 20), ("bytes", b"x" * 20)):
-        with pytest.raises(BadValue, match="a pipe may hold"):
+    def told(text: str) -> None:
+        monkeypatch.setenv("WAVEDECK_MAX_VALUE", text)
+        max_value.cache_clear()
+
+    max_value.cache_clear()
+    yield told
+    max_value.cache_clear()
+
+
+@pytest.mark.parametrize("value", [b"ab", bytearray(b"ab"), memoryview(b"ab")])
+def test_bytes_are_no_json_and_the_way_out_is_told(value: Any) -> None:
+    with pytest.raises(BadValue, match=r"are not JSON: declare codec='bytes'"):
+        encode_json(value)
+
+
+def test_numbers_of_any_length_are_json_and_read_back_to_the_digit() -> None:
+    for number in (2**63, -(2**64) - 1, 10**400):
+        assert decode_json(encode_json([number])) == [number]
+
+
+def test_a_set_is_a_sorted_list() -> None:
+    assert encode_json({"c", "a", "b"}) == b'["a","b","c"]'
+
+
+def test_a_pipe_has_an_end(limit: Callable[[str], None]) -> None:
+    assert max_value() == 64 * 1024 * 1024
+    limit("10")
+
+    for codec, value, size in (
+        ("json", "x" * 20, 22),
+        ("bytes", b"x" * 20, 20),
+        ("bytes", memoryview(bytes(24)).cast("I"), 24),
+    ):
+        with pytest.raises(BadValue, match=rf"the value has {size} bytes; a pipe may hold 10 \(WAVEDECK_MAX_VALUE\)"):
             encoder(codec)(value)  # type: ignore[arg-type]
+    assert encode_json("x" * 8) == b'"xxxxxxxx"'
+
+
+def test_how_much_a_pipe_may_hold_is_told_as_people_write_it(limit: Callable[[str], None]) -> None:
+    for text, size in (("5000000", 5_000_000), ("100 MB", 100_000_000), ("1KiB", 1024), ("512MiB", 512 << 20), ("7kB", 7000)):
+        limit(text)
+        assert max_value() == size
+    for text in ("much", "0", "-1", "1GB", "513MiB", "1e6", "9" * 30):
+        limit(text)
+        with pytest.raises(BadValue, match=r"WAVEDECK_MAX_VALUE .* is no size between 1 byte and 512MiB"):
+            max_value()

@@ -168,3 +168,18 @@ def test_a_script_on_a_laptop_fails_its_task_with_the_reason(rig: Rig) -> None:
     assert ran.returncode == 1
     assert "Refused: its value of 202 bytes could not be written: Redis uses all of its maxmemory" in ran.stderr
     assert rig.raw("a", "e1") is None
+
+
+def test_a_worker_warns_of_a_redis_that_deletes(rig: Rig) -> None:
+    rig.flow(FLOW)
+    rig.run()
+    assert "maxmemory-policy" not in rig.logs()
+    rig.redis.config_set("maxmemory-policy", "allkeys-lru")
+
+    rig.run()
+
+    [line] = [line for line in rig.logs().splitlines() if "maxmemory-policy" in line]
+    assert (
+        "WARNING Redis deletes pipes and boards of waves as soon as a maxmemory is set: its maxmemory-policy is allkeys-lru"
+        in line
+    )

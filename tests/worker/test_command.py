@@ -73,9 +73,9 @@ def test_a_command_that_breaks_fails_its_cell_and_says_why(rig: Rig) -> None:
         "status": ("echo why >&2; exit 3", "CommandFailed: sh exited with status 3", "why\n"),
         "value": ("echo '{}'; exit 1", "CommandFailed: sh exited with status 1", ""),
         "signal": ("kill -SEGV $$", "CommandFailed: sh was killed by SIGSEGV", ""),
-        "text": ("echo no json", "BadValue: sh printed no JSON on stdout", ""),
-        "bytes": ("printf '\\377'", "BadValue: sh printed no JSON on stdout", ""),
-        "nothing": ("true", "BadValue: sh printed no JSON on stdout", ""),
+        "text": ("echo no json", "BadValue: text of e: sh printed no JSON on stdout", ""),
+        "bytes": ("printf '\\377'", "BadValue: bytes of e: sh printed no JSON on stdout", ""),
+        "nothing": ("true", "BadValue: nothing of e: sh printed no JSON on stdout", ""),
     }
     lines = [f"flow.command({name!r}, ['sh', '-c', {text!r}], needs=['first'])\n" for name, (text, _, _) in commands.items()]
     wave = rig.launch(rig.flow(FIRST + "".join(lines)))

@@ -66,8 +66,8 @@ RAISED = {
     "bytearray(1 << 60)": "MemoryError: ",
     "raise type('Odd', (Exception,), {'__str__': lambda self: 1 / 0})()": "Odd: ",
     "raise ExceptionGroup('several', [ValueError(1), OSError(2)])": "ExceptionGroup: several (2 sub-exceptions)",
-    "return object()": "BadValue: the value is not JSON: ",
-    "return '\\ud800'": "BadValue: the value is not JSON: ",
+    "return object()": "BadValue: second of e",
+    "return '\\ud800'": "BadValue: second of e",
 }
 
 

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from worker.output import KEPT, Output, thread_log
+from worker.output import KEPT, MOST, Output, thread_log
 
 
 def in_a_slot(act: Callable[[Output], None]) -> Output:
@@ -78,6 +78,35 @@ def test_a_file_that_has_grown_is_emptied_between_batches() -> None:
         assert output.cut() == b"afterwards\n"
 
     assert in_a_slot(act).tail() == b"afterwards\n"
+
+
+def test_a_cell_that_prints_without_end_does_not_fill_the_disk() -> None:
+    def act(output: Output) -> None:
+        print("an earlier cell")
+        output.cut()
+        start = output.end
+        for _ in range(3):
+            for _ in range(MOST >> 20):
+                os.write(1, b"x" * (1 << 20))
+            os.write(1, b"end")
+            output.bound()
+            assert os.fstat(output.fd).st_size == KEPT
+            assert output.read(start).endswith(b"xxxend")
+        print(" of it")
+        assert output.cut() == b"x" * (KEPT - 10) + b"end of it\n"
+        print("the next cell")
+        assert output.cut() == b"the next cell\n"
+
+    in_a_slot(act)
+
+
+def test_what_a_cell_prints_in_measure_is_left_alone() -> None:
+    def act(output: Output) -> None:
+        os.write(1, b"x" * (1 << 20))
+        output.bound()
+        assert os.fstat(output.fd).st_size == 1 << 20
+
+    in_a_slot(act)
 
 
 def test_threads_keep_their_own_while_they_are_asked_to() -> None:

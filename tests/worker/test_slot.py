@@ -181,6 +181,6 @@ def test_a_value_that_the_server_has_no_room_for_fails_its_cell_and_blocks_its_d
 
     slot._round()
 
-    assert rig.error(wave, "a").startswith("OutOfMemory")
+    assert rig.error(wave, "a").startswith("RedisFull: its value of 3 bytes could not be written")
     assert rig.rows(wave) == {"e": "XB", "f": "FF"}, rig.error(wave, "b")
     assert rig.error(wave, "b").startswith("Blocked: ")
