@@ -1,4 +1,4 @@
-"""From results to Redis: pipes first, then the transitions that say that they are there, in one trip."""
+"""From results to Redis: pipes first, then the transitions that say that they are there, in one trip; on a cluster in two."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
+from redis.exceptions import RedisError
 
 from engine import durations
 from engine.errors import PipeConflict
@@ -16,7 +16,7 @@ from engine.payload import encode_json
 from engine.plan import TaskPlan
 from engine.status import WROTE, Cell
 from engine.store.claims import Hold, Move, Moved, Moves, move_command, pack_time, read_move, spans, trip
-from engine.store.connect import Client
+from engine.store.connect import AWAY, Client, find_anew
 from engine.store.pipes import Pipes
 from engine.store.states import States
 from worker.failure import reason
@@ -24,7 +24,6 @@ from worker.inputs import Found
 from worker.job import Job
 
 log = logging.getLogger("wavedeck.worker")
-AWAY = (ConnectionError, TimeoutError, BusyLoadingError)
 
 
 @dataclass(slots=True)
@@ -79,13 +78,9 @@ class Outbox:
         puts = [r for r in results if r.value is not None and r.cell != Cell.REUSED]
         self._add(moves, results)
         expire = self._job.wave.expire
-        trip_commands: list[tuple[Any, ...]] = [
-            ("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", expire) for r in puts
-        ]
-        if moves:
-            trip_commands.append(move_command(self._job.wave, moves))
-        trip_commands += commands
-        replies = self.patiently(lambda: trip(self._redis, trip_commands))
+        pipes = [("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", expire) for r in puts]
+        then = [*([move_command(self._job.wave, moves)] if moves else []), *commands]
+        replies = self.patiently(lambda: trip(self._redis, pipes, then))
         if pairs := self._job.seen.take():
             at = self._job.wave.date.start.timestamp()
             self.patiently(lambda: States(self._redis).seen(self._job.wave.state, pairs, at))
@@ -143,6 +138,7 @@ class Outbox:
             except AWAY as e:
                 if self._give_up():
                     raise
+                find_anew(self._redis, e)
                 if wait == 0.05:
                     log.warning("redis is away: %s", e)
                 time.sleep(wait)

@@ -20,14 +20,14 @@ from engine.flow import Flow
 from engine.keys import version_key
 from engine.status import Cell
 from engine.store.claims import Claimed, Closed, Hold, claim_command, holds_of, read_claim, release, trip
-from engine.store.connect import BLOCK, connect
+from engine.store.connect import AWAY, BLOCK, connect, find_anew
 from engine.store.wave import Wave
 from engine.store.waves import Waves, ring
 from worker.batch import Batch, epoch_of
 from worker.failure import describe
 from worker.inputs import Found
 from worker.job import Job, Schedule
-from worker.outbox import AWAY, Result
+from worker.outbox import Result
 from worker.output import KEPT, Output
 from worker.shared import LANES, Board, HeldBatch
 from worker.shell import Shell, ShellDiedError
@@ -179,6 +179,7 @@ class Slot:
                 break
             except AWAY as e:
                 log.warning("redis is away: %s", e)
+                find_anew(self.redis, e)
                 time.sleep(0.2)
         for solo in list(self._solos):
             solo.join()
