@@ -38,6 +38,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("house", [chosen] if chosen else list(HOUSES), indirect=True, scope="session")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    house = config.getoption("--redis") or "standalone"
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if item.get_closest_marker("one_server") and params.get("house", house) != "standalone":
+            item.add_marker(pytest.mark.skip("it is about one plain server"))
+
+
 @pytest.fixture(scope="session")
 def houses_of_run() -> Iterator[dict[str, House]]:
     """The houses that this test run has needed so far."""

@@ -90,7 +90,8 @@ def _behind_sentinels(address: Address, options: dict[str, Any], kind: type[Redi
     tls = {name: value for name, value in server.items() if name.startswith("ssl_")}
     tls |= {"ssl": True} if address.url.startswith("rediss:") else {}
     server = {name: value for name, value in server.items() if name not in ("host", "port", "connection_class")}
-    return Sentinels(address, tls).master_for(address.master, redis_class=kind, **{**options, **server, **tls})
+    options |= server | tls
+    return Sentinels(address, tls).master_for(address.master, redis_class=kind, **options)  # type: ignore[no-untyped-call]
 
 
 def must_write(redis: Client) -> None:
