@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from houses import HOUSES, House
 from redis import Redis
-from servers import RedisServer
 
 # pytest puts `tests` on the path, where the folders `console` and `flows` would pass for the packages of those names.
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -27,27 +27,56 @@ def _errors_of_the_console_are_failures(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setattr(sys.modules["console.app"].WavedeckApp, "strict", True)
 
 
-@pytest.fixture(scope="session")
-def redis_server_of_run() -> Iterator[RedisServer]:
-    """The server of the test run. Tests that hurt a server start their own `RedisServer`."""
-    try:
-        server = RedisServer()
-    except RuntimeError as e:
-        pytest.fail(str(e), pytrace=False)
-    with server:
-        yield server
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--redis", choices=sorted(HOUSES), help="the kind of Redis to run all tests on (standalone)")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked `every_house` run on each kind of Redis, but with `--redis` on that one only."""
+    if metafunc.definition.get_closest_marker("every_house") and "house" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--redis")
+        metafunc.parametrize("house", [chosen] if chosen else list(HOUSES), indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    house = config.getoption("--redis") or "standalone"
+    for item in items:
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        if item.get_closest_marker("one_server") and params.get("house", house) != "standalone":
+            item.add_marker(pytest.mark.skip("it is about one plain server"))
 
 
 @pytest.fixture(scope="session")
-def redis_url(redis_server_of_run: RedisServer) -> str:
-    """URL of the server of the test run; it may hold what an earlier test wrote."""
-    return redis_server_of_run.url
+def houses_of_run() -> Iterator[dict[str, House]]:
+    """The houses that this test run has needed so far."""
+    opened: dict[str, House] = {}
+    yield opened
+    for house in opened.values():
+        house.close()
+
+
+@pytest.fixture(scope="session")
+def house(request: pytest.FixtureRequest, houses_of_run: dict[str, House]) -> House:
+    """The Redis of the test: one server, or what `--redis` or `every_house` say. Tests that hurt a server start their own."""
+    name = getattr(request, "param", None) or request.config.getoption("--redis") or "standalone"
+    if name not in houses_of_run:
+        try:
+            houses_of_run[name] = HOUSES[name]()
+        except RuntimeError as e:
+            pytest.fail(str(e), pytrace=False)
+    return houses_of_run[name]
+
+
+@pytest.fixture(scope="session")
+def redis_url(house: House) -> str:
+    """URL of that Redis; it may hold what an earlier test wrote."""
+    return house.url
 
 
 @pytest.fixture(name="redis")
-def redis_client(redis_url: str) -> Iterator[Redis]:
+def redis_client(house: House) -> Iterator[Redis]:
     """A client (bytes, not str) of an empty Redis."""
-    with Redis.from_url(redis_url) as client:
+    with house.client() as client:
         client.flushall()
         yield client
 

@@ -56,7 +56,7 @@ class RedisServer:
     when that is killed. In a `with` block it is started at the top and closed at the end.
     """
 
-    def __init__(self, *options: str, tcp: bool = False, persist: bool = False) -> None:
+    def __init__(self, *options: str, tcp: bool = False, persist: bool = False, port: int = 0) -> None:
         program = find_program()
         if program is None or program.kind == "fakeredis":
             raise RuntimeError(
@@ -64,12 +64,17 @@ class RedisServer:
             )
         self.folder = Path(tempfile.mkdtemp(prefix="wd-"))  # short: a socket's path has 107 bytes
         self.log = self.folder / "redis.log"
-        port = free_port() if tcp else 0
+        port = port or (free_port() if tcp else 0)
         place = ["--bind", "127.0.0.1"] if tcp else ["--unixsocket", str(self.folder / "redis.sock")]
         self.url = f"redis://127.0.0.1:{port}/0" if tcp else f"unix://{self.folder / 'redis.sock'}"
         self._command = [*program.command, "--port", str(port), *place, "--dir", str(self.folder)]
         self._command += ["--save", "", "--appendonly", "yes" if persist else "no", "--loglevel", "warning", *options]
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def place(self) -> str:
+        """`host:port` of one over TCP."""
+        return self.url.partition("://")[2].partition("/")[0]
 
     @property
     def pid(self) -> int:

@@ -1,4 +1,4 @@
-"""From results to Redis: pipes first, then the transitions that say that they are there, in one trip."""
+"""From results to Redis: pipes first, then the transitions that say that they are there, in one trip; on a cluster in two."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
+from redis.exceptions import RedisError
 
 from engine import durations
 from engine.errors import PipeConflict
@@ -16,7 +16,7 @@ from engine.payload import encode_json
 from engine.plan import TaskPlan
 from engine.status import WROTE, Cell
 from engine.store.claims import Hold, Move, Moved, Moves, move_command, pack_time, read_move, spans, trip
-from engine.store.connect import Client
+from engine.store.connect import AWAY, Client, find_anew
 from engine.store.pipes import Pipes
 from engine.store.room import is_full, sized, unless_full
 from engine.store.states import States
@@ -26,7 +26,6 @@ from worker.job import Job
 from worker.tenure import Tenure
 
 log = logging.getLogger("wavedeck.worker")
-AWAY = (ConnectionError, TimeoutError, BusyLoadingError)
 
 
 @dataclass(slots=True)
@@ -89,7 +88,7 @@ class Outbox:
         puts = [r for r in results if r.value is not None and r.cell != Cell.REUSED]
         self._add(moves, results)
         expire = self._job.wave.expire
-        others = [move_command(self._job.wave, moves), *commands] if moves else list(commands)
+        then = [*([move_command(self._job.wave, moves)] if moves else []), *commands]
         asked, again = 0.0, False
 
         def attempt() -> list[Any]:
@@ -99,8 +98,8 @@ class Outbox:
                 self._tenure.ask(holds)
             puts = [r for r in puts if r.number not in self._tenure.lost]
             asked = time.monotonic()
-            sets = [("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", expire) for r in puts]
-            return trip(self._redis, [*sets, *others])
+            pipes = [("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", expire) for r in puts]
+            return trip(self._redis, pipes, then)
 
         replies = self.patiently(attempt)
         if pairs := self._job.seen.take():
@@ -171,6 +170,7 @@ class Outbox:
             except AWAY as e:
                 if self._give_up():
                     raise
+                find_anew(self._redis, e)
                 if wait == 0.05:
                     log.warning("redis is away: %s", e)
                 time.sleep(wait)

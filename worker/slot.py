@@ -21,14 +21,14 @@ from engine.flow import Flow
 from engine.keys import version_key
 from engine.status import Cell
 from engine.store.claims import Claimed, Closed, Hold, claim_command, holds_of, read_claim, release, trip
-from engine.store.connect import BLOCK, connect
+from engine.store.connect import AWAY, BLOCK, connect, find_anew
 from engine.store.wave import OVERDUE, Wave
 from engine.store.waves import Waves, ring
 from worker.batch import Batch, epoch_of
 from worker.failure import describe
 from worker.inputs import Found
 from worker.job import Job, Schedule
-from worker.outbox import AWAY, Result
+from worker.outbox import Result
 from worker.output import KEPT, Output
 from worker.shared import LANES, Board, HeldBatch
 from worker.shell import Shell, ShellDiedError
@@ -188,6 +188,7 @@ class Slot:
                 break
             except AWAY as e:
                 log.warning("redis is away: %s", e)
+                find_anew(self.redis, e)
                 self._wait_for_redis()
         for solo in list(self._solos):
             solo.join()

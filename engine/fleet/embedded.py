@@ -20,7 +20,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import platformdirs
 from redis.exceptions import RedisError
@@ -28,6 +27,8 @@ from redis.exceptions import RedisError
 from engine.fleet.binaries import Kind
 from engine.fleet.record import ANSWER_WITHIN, NoRedis, Record, ask, read_record
 from engine.fleet.server import serving
+from engine.store.address import safe
+from engine.store.connect import RedisAwayError
 
 __all__ = ["NoRedis", "Server", "data_dir", "find_running", "redis_server"]
 
@@ -96,13 +97,13 @@ def redis_server(home: Path | None = None, *, persist: bool = True, start: bool 
 
 def _external(url: str) -> Server:
     try:
-        password = urlsplit(url).password
-        shown = url.replace(f":{password}@", ":***@") if password else url
         version, _ = ask(url)
-    except ValueError as e:
-        raise NoRedis("WAVEDECK_REDIS_URL is not the URL of a Redis, such as redis://localhost:6379/0 or unix:///a/path") from e
+    except (ValueError, RedisAwayError) as e:
+        raise NoRedis(
+            f"WAVEDECK_REDIS_URL is not the URL of a Redis, such as redis://localhost:6379/0 or unix:///a/path: {e}"
+        ) from e
     except RedisError as e:
-        raise NoRedis(f"no Redis answers at {shown} (from WAVEDECK_REDIS_URL): {str(e).rstrip('.')}") from e
+        raise NoRedis(f"no Redis answers at {safe(url)} (from WAVEDECK_REDIS_URL): {str(e).rstrip('.')}") from e
     return Server(url, "external", None, version)
 
 

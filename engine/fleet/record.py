@@ -12,6 +12,9 @@ from redis.retry import Retry
 
 from engine.errors import WavedeckError
 from engine.fleet.binaries import Kind
+from engine.store.address import Address
+from engine.store.connect import Client
+from engine.store.connect import connect as elsewhere
 
 ANSWER_WITHIN = 5.0
 """Seconds a server may take to answer a PING before it counts as not answering."""
@@ -60,12 +63,15 @@ def write_private(path: Path, text: str) -> None:
         file.write(os.fsencode(text))
 
 
-def connect(url: str, within: float = ANSWER_WITHIN) -> Redis:
+def connect(url: str, within: float = ANSWER_WITHIN) -> Client:
     """A client that gives up after `within` seconds and tries nothing twice.
 
     Raises:
         ValueError: `url` is not a Redis URL.
+        RedisError: it is a cluster's, and no node answers.
     """
+    if Address.of(url).house != "server":
+        return elsewhere(url, timeout=within, retries=0)
     return Redis.from_url(url, socket_timeout=within, socket_connect_timeout=within, retry=Retry(NoBackoff(), 0), protocol=2)
 
 

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis.exceptions import NoScriptError, ResponseError
+from redis import RedisCluster
+from redis.exceptions import AskError, ClusterError, NoScriptError, ResponseError, TryAgainError
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from engine.payload import encode_json
 from engine.status import legal_pairs
-from engine.store.connect import Client
+from engine.store.connect import AWAY, Client
 from engine.store.scripts import CLAIM, MOVE, RELEASE, RENEW, Arg
 from engine.store.wave import Wave
 
@@ -20,6 +22,7 @@ FRESH = 0.05
 MOST_ATTEMPTS = 2
 """How many workers may die over a running cell before it counts as what killed them."""
 RECORD = 8
+_UNSERVED = (ClusterError, TryAgainError, AskError)
 _LEGAL = legal_pairs()
 _KILLER = encode_json({
     "error": {
@@ -210,20 +213,31 @@ def _flat(holds: Iterable[Hold]) -> list[Arg]:
     return [part for hold in holds for part in hold]
 
 
-def trip(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-    """Sends commands in one trip, in order. A command that the server refuses gives its error as its result, and the others
+def trip(redis: Client, commands: Sequence[tuple[Any, ...]], then: Sequence[tuple[Any, ...]] = ()) -> list[Any]:
+    """Sends commands in one trip, in order, and after them those of `then`: a second trip on a cluster, whose nodes know no
+    order among them. A command that the server refuses gives its error as its result, and the others
     are not touched by it. Scripts that the server has forgotten are loaded and called again.
 
     Raises:
-        redis.exceptions.ConnectionError: the server was lost; what it had taken it has done, and all of ours may be repeated.
+        redis.exceptions.RedisError: one of `AWAY`: the server was lost, or does not serve now; what it had taken it has done, and all
+            of ours may be repeated.
     """
+    if then and isinstance(redis, RedisCluster):
+        return [*trip(redis, commands), *trip(redis, then)]
+    commands = [*commands, *then]
     if not commands:
         return []
     pipeline = redis.pipeline(transaction=False)
     for command in commands:
         pipeline.execute_command(*command)
     replies: list[Any] = pipeline.execute(raise_on_error=False)
-    forgotten = [i for i, r in enumerate(replies) if isinstance(r, NoScriptError)]
+    errors = [(i, r) for i, r in enumerate(replies) if isinstance(r, Exception)]
+    for _, error in errors:
+        if isinstance(error, AWAY):
+            raise error
+        if isinstance(error, _UNSERVED):
+            raise RedisConnectionError(f"the cluster does not serve this key now: {error}") from error
+    forgotten = [i for i, error in errors if isinstance(error, NoScriptError)]
     if forgotten:
         for script in (CLAIM, MOVE, RELEASE, RENEW):
             script.load(redis)
@@ -231,5 +245,7 @@ def trip(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
             try:
                 replies[i] = redis.execute_command(*commands[i])
             except ResponseError as e:
+                if isinstance(e, AWAY):
+                    raise
                 replies[i] = e
     return replies

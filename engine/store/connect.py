@@ -12,6 +12,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from engine.errors import Refused, WavedeckError
+from engine.store.address import Address, safe
 from engine.store.read_only import ReadOnlyRedis
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 else:
     Client = Redis
 """A client that gives bytes. Values and keys from outside are bytes; what is text is decoded where it is read."""
+
+AWAY = (RedisConnectionError, RedisTimeoutError, ReadOnlyError)
+"""What a client raises while Redis is away, or is about to be another server: after a failover the old one only reads."""
+
+PROBE = "wd:acts:probe"
+"""A key that is never there: who may delete it may act."""
 
 BLOCK = 5.0
 """Seconds that a blocking command may wait; every socket's timeout is above it."""
@@ -29,7 +36,8 @@ class RedisAwayError(WavedeckError):
 
 
 def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3, read_only: bool = False) -> Client:
-    """A client of the server at `url` (redis://, rediss://, unix://). Connects when it is first used.
+    """A client of the Redis at `url`: a server, a cluster, or the server that Sentinels name (`address.py`). Connects when it is
+    first used; a cluster's when it is made.
 
     Parameters:
         timeout: seconds after which a silent server counts as gone.
@@ -38,20 +46,52 @@ def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3, read_only
 
     Raises:
         RedisAwayError: the URL is none.
+        redis.exceptions.RedisError: no node of the cluster answers.
     """
-    over_tcp = {} if url.startswith("unix:") else {"socket_keepalive": True, "socket_connect_timeout": min(timeout, 5)}
     try:
-        return (ReadOnlyRedis if read_only else Redis).from_url(
-            url,
-            socket_timeout=timeout,
-            **over_tcp,
-            # A ping is no reading command to an ACL; a reader sends again what a dead connection swallowed.
-            health_check_interval=0 if read_only else 30,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries),
-            retry_on_error=[RedisConnectionError, RedisTimeoutError],
-        )
-    except ValueError as e:
-        raise RedisAwayError(f"{_safe(url)!r} is no Redis URL: {e}") from None
+        address = Address.of(url)
+        options = {"socket_timeout": timeout, **({} if url.startswith("unix:") else _over_tcp(timeout))}
+        # A ping is no reading command to an ACL; a reader sends again what a dead connection swallowed.
+        options["health_check_interval"] = 0 if read_only else 30
+        options["retry"] = Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries)
+        if address.house == "cluster":
+            return _cluster(address, options, read_only=read_only)
+        options["retry_on_error"] = [RedisConnectionError, RedisTimeoutError]
+        kind = ReadOnlyRedis if read_only else Redis
+        if address.house == "sentinel":
+            return _behind_sentinels(address, options, kind)
+        return kind.from_url(url, **options)
+    except (ValueError, TypeError) as e:
+        raise RedisAwayError(f"{safe(url)!r} is no Redis URL: {e}") from None
+
+
+def _over_tcp(timeout: float) -> dict[str, Any]:
+    return {"socket_keepalive": True, "socket_connect_timeout": min(timeout, 5)}
+
+
+def _cluster(address: Address, options: dict[str, Any], *, read_only: bool) -> Client:
+    from redis.cluster import ClusterNode
+
+    from engine.store.cluster import Cluster, ReadOnlyCluster
+
+    more = [
+        ClusterNode(host, port)  # type: ignore[no-untyped-call]
+        for host, port in address.nodes[1:]
+    ]
+    return (ReadOnlyCluster if read_only else Cluster)(url=address.url, startup_nodes=more, **options)
+
+
+def _behind_sentinels(address: Address, options: dict[str, Any], kind: type[Redis]) -> Client:
+    from redis.connection import parse_url
+
+    from engine.store.sentinel import Sentinels
+
+    server = parse_url(address.url)  # type: ignore[no-untyped-call]
+    tls = {name: value for name, value in server.items() if name.startswith("ssl_")}
+    tls |= {"ssl": True} if address.url.startswith("rediss:") else {}
+    server = {name: value for name, value in server.items() if name not in ("host", "port", "connection_class")}
+    options |= server | tls
+    return Sentinels(address, tls).master_for(address.master, redis_class=kind, **options)  # type: ignore[no-untyped-call]
 
 
 def must_write(redis: Client) -> None:
@@ -61,7 +101,7 @@ def must_write(redis: Client) -> None:
         Refused: they may not; the text says why.
     """
     try:
-        redis.unlink("wd:acts:probe")
+        redis.unlink(PROBE)
     except Refused:
         raise Refused("read-only: this session changes nothing") from None
     except NoPermissionError:
@@ -79,6 +119,13 @@ def can_write(redis: Client) -> bool:
     return True
 
 
+def find_anew(redis: Client, error: Exception) -> None:
+    """When `error` says that the server only reads by now, drops the client's connections: its next command goes to whoever is behind
+    its URL then."""
+    if isinstance(error, ReadOnlyError) and isinstance(redis, Redis):
+        redis.connection_pool.disconnect()
+
+
 def clock(redis: Client) -> float:
     """Redis' clock, Unix seconds: the one by which claims and times are measured. This machine's where the user may not ask for it."""
     try:
@@ -89,17 +136,24 @@ def clock(redis: Client) -> float:
 
 
 def check(redis: Client, url: str) -> None:
-    """Returns when the server answers.
+    """Returns when the Redis answers, and is what its URL says.
 
     Raises:
-        RedisAwayError: it does not; one sentence without the URL's password.
+        RedisAwayError: it does not, or is not; one sentence without the URL's password.
     """
     try:
         redis.ping()
+        mode = redis.info("server").get("redis_mode", "") if isinstance(redis, Redis) else ""
     except NoPermissionError:
         return  # it answers, if only that
     except RedisError as e:
-        raise RedisAwayError(f"no answer from Redis at {_safe(url)}: {e}") from None
+        raise RedisAwayError(f"no answer from Redis at {safe(url)}: {e}") from None
+    if mode == "cluster":
+        raise RedisAwayError(
+            f"{safe(url)} is a node of a Redis Cluster; its URL begins with redis+cluster:// (or rediss+cluster://)"
+        )
+    if mode == "sentinel":
+        raise RedisAwayError(f"{safe(url)} is a Sentinel; the URL of what it watches is redis+sentinel://host:port/NAME")
 
 
 def expire_no_sooner(redis: Client, keys: Sequence[str], when: int) -> None:
@@ -113,8 +167,3 @@ def expire_no_sooner(redis: Client, keys: Sequence[str], when: int) -> None:
             if life < 0 or now + life < when:
                 trip.expireat(key, when)
         trip.execute()
-
-
-def _safe(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if rest else url

@@ -18,7 +18,7 @@ _READING = """
     zrange zrevrange zrangebyscore zrevrangebyscore zrangebylex zrevrangebylex zcard zcount zlexcount zscore zmscore zrank zrevrank
     zscan
     xrange xrevrange xlen
-    scan dbsize time ping echo info role watch unwatch
+    scan dbsize time ping echo info role watch unwatch command
 """
 READING = frozenset(_READING.split())
 """Commands that change nothing and do not wait."""
@@ -43,7 +43,7 @@ class ReadOnlyRedis(Redis):
     """As `Redis`, for commands that read."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        _check(args)
+        only_reads(args)
         return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:
@@ -58,20 +58,24 @@ class ReadOnlyRedis(Redis):
 
 class _ReadOnlyPipeline(Pipeline):
     def execute_command(self, *args: Any, **kwargs: Any) -> Any:
-        _check(args)
+        only_reads(args)
         return super().execute_command(*args, **kwargs)  # type: ignore[no-untyped-call]
 
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
-        _check(args)
+        only_reads(args)
         return super().immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline_execute_command(self, *args: Any, **options: Any) -> Any:
-        _check(args)
+        only_reads(args)
         return super().pipeline_execute_command(*args, **options)
 
 
-def _check(args: tuple[Any, ...]) -> None:
-    """The words may come as one argument or as two."""
+def only_reads(args: tuple[Any, ...]) -> None:
+    """Returns when a command changes nothing. Its words may come as one argument or as two.
+
+    Raises:
+        Refused: it would.
+    """
     text = " ".join(a.decode("utf-8", "replace") if isinstance(a, bytes) else str(a) for a in args[:2])
     first, second, *_ = [*text.lower().split(), "", ""]
     if first not in READING and f"{first}_{second}" not in READING_PAIRS:

@@ -24,4 +24,4 @@ def rig(server: RedisServer, tmp_path: Path) -> Iterator[Rig]:
     """An empty Redis and a folder for a flow and its workers."""
     with server.client() as redis:
         redis.flushall()
-        yield from rigs(redis, server.url, tmp_path)
+        yield from rigs(redis, lambda _: server.url, tmp_path)

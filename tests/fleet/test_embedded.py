@@ -249,7 +249,7 @@ def test_the_url_of_the_environment_comes_first(house: Path, redis_url: str, mon
 @pytest.mark.parametrize(
     ("url", "text"),
     [
-        ("redis://:s3cret@127.0.0.1:1/0", "no Redis answers at redis://:***@127.0.0.1:1/0 (from WAVEDECK_REDIS_URL): "),
+        ("redis://:s3cret@127.0.0.1:1/0", "no Redis answers at redis://127.0.0.1:1/0 (from WAVEDECK_REDIS_URL): "),
         ("unix:///no/such.sock", "no Redis answers at unix:///no/such.sock (from WAVEDECK_REDIS_URL): "),
         ("localhost:6379", "WAVEDECK_REDIS_URL is not the URL of a Redis, such as "),
     ],

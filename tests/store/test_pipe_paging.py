@@ -187,6 +187,7 @@ def sent(redis: "Redis") -> dict[str, int]:
     return {name.removeprefix("cmdstat_"): stat["calls"] for name, stat in redis.info("commandstats").items()}
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("cells", ["all written", "some failed"])
 def test_a_page_costs_the_same_of_a_hundred_thousand_as_of_a_thousand(redis: "Redis", cells: str) -> None:
     costs = []
@@ -202,6 +203,7 @@ def test_a_page_costs_the_same_of_a_hundred_thousand_as_of_a_thousand(redis: "Re
     assert "scan" not in costs[1] and "keys" not in costs[1] and costs[1]["lrange"] == 1
 
 
+@pytest.mark.one_server
 def test_a_re_run_of_a_part_is_found_at_the_same_places_or_by_one_pass(redis: "Redis") -> None:
     everybody = [f"e{i}" for i in range(50_000)]
     a_wave(redis, everybody, [X if i % 100 == 0 else F for i in range(50_000)], trigger="1", created=1)

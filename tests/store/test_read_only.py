@@ -100,6 +100,7 @@ def test_what_changes_something_is_refused_before_anything_is_sent(number: int) 
             server.accept()
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("transaction", [True, False])
 def test_pipelines_refuse_as_they_are_filled(redis: "Redis", redis_url: str, transaction: bool) -> None:
     with connect(redis_url, read_only=True).pipeline(transaction=transaction) as trip:
@@ -116,6 +117,7 @@ def test_pipelines_refuse_as_they_are_filled(redis: "Redis", redis_url: str, tra
     assert redis.dbsize() == 0
 
 
+@pytest.mark.one_server
 def test_a_watched_pipeline_and_a_client_of_its_own_refuse_too(redis: "Redis", redis_url: str) -> None:
     client = connect(redis_url, read_only=True)
     with client.pipeline() as trip:
@@ -144,6 +146,7 @@ def test_the_reading_commands_only_read(redis: "Redis") -> None:
     )
 
 
+@pytest.mark.one_server
 def test_health_is_not_asked_by_a_command_that_an_acl_may_forbid(redis_url: str) -> None:
     assert connect(redis_url, read_only=True).connection_pool.connection_kwargs["health_check_interval"] == 0
 
@@ -168,6 +171,7 @@ def primary_and_replica() -> Iterator[tuple[RedisServer, RedisServer]]:
             yield primary, replica
 
 
+@pytest.mark.one_server
 def test_who_can_write(
     redis: "Redis", redis_url: str, reader_url: str, primary_and_replica: tuple[RedisServer, RedisServer]
 ) -> None:
@@ -188,6 +192,7 @@ def test_who_can_write(
     assert redis.dbsize() == 0, "asking changes nothing"
 
 
+@pytest.mark.one_server
 def test_the_reason_is_a_sentence(
     redis_url: str, reader_url: str, primary_and_replica: tuple[RedisServer, RedisServer]
 ) -> None:
@@ -265,6 +270,7 @@ def test_a_read_only_client_reads_everything_and_does_nothing(redis: "Redis", re
     assert {key: redis.dump(key) for key in redis.keys()} == before  # noqa: SIM118
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("read_only", [True, False])
 def test_a_user_that_may_only_read_reads_everything_and_does_nothing(redis: "Redis", reader_url: str, read_only: bool) -> None:
     wave = furnish(redis)
@@ -280,6 +286,7 @@ def test_a_user_that_may_only_read_reads_everything_and_does_nothing(redis: "Red
     assert len(Acts(redis).recent()) == 1
 
 
+@pytest.mark.one_server
 def test_without_transactions_a_wave_is_read_in_one_trip_from_then_on(redis: "Redis", reader_url: str) -> None:
     wave = furnish(redis)
     client = connect(reader_url, read_only=True)
@@ -304,6 +311,7 @@ def test_a_replica_shows_everything_and_does_nothing(primary_and_replica: tuple[
             reader.set("k", "v")
 
 
+@pytest.mark.one_server
 def test_a_user_that_may_write_but_run_no_scripts_cancels_nothing_and_leaves_no_trace(redis: "Redis", redis_url: str) -> None:
     wave = make(redis)
     redis.acl_setuser("half", enabled=True, reset=True, nopass=True, keys=["*"], categories=["+@all", "-@scripting"])

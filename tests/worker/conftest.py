@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from houses import House
 from redis import Redis
 from rig import Rig, rigs
 
 
 @pytest.fixture
-def rig(redis: "Redis", redis_url: str, tmp_path: Path) -> Iterator[Rig]:
+def rig(redis: "Redis", house: House, tmp_path: Path) -> Iterator[Rig]:
     """An empty Redis and a folder for a flow and its workers."""
-    yield from rigs(redis, redis_url, tmp_path)
+    yield from rigs(redis, house.url_for, tmp_path)

@@ -33,7 +33,7 @@ class Rig:
     """A folder with a flow, a Redis, and the workers that a test started. `folder` is where workers run and may leave files."""
 
     redis: "Redis"
-    url: str
+    url_for: Callable[[str], str]
     folder: Path
     module: str = ""
 
@@ -68,12 +68,13 @@ class Rig:
 
     def start(self, *options: str, **environment: str) -> "subprocess.Popen[str]":
         """Starts a worker. Its own log is in `folder/worker-N.log`."""
+        version = options[options.index("--version") + 1] if "--version" in options else "main"
         log = self.folder / f"worker-{len(self._started)}.log"
         with log.open("w") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "worker", *options],
                 cwd=self.folder,
-                env={**os.environ, "WAVEDECK_REDIS_URL": self.url, "WAVEDECK_FLOWS": self.module, **environment},
+                env={**os.environ, "WAVEDECK_REDIS_URL": self.url_for(version), "WAVEDECK_FLOWS": self.module, **environment},
                 stdout=out,
                 stderr=out,
                 text=True,
@@ -215,9 +216,9 @@ def say(line, file="runs"):
 """Functions for flows: wait for a file, append a line to one."""
 
 
-def rigs(redis: "Redis", url: str, folder: Path) -> Iterator[Rig]:
-    """A rig, closed afterwards."""
-    rig = Rig(redis, url, folder)
+def rigs(redis: "Redis", url_for: Callable[[str], str], folder: Path) -> Iterator[Rig]:
+    """A rig, closed afterwards. `url_for`: what the workers of a version connect to."""
+    rig = Rig(redis, url_for, folder)
     sys.path.insert(0, str(folder))
     try:
         yield rig

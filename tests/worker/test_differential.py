@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from houses import House
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from redis import Redis
 from rig import DATE, Rig, rigs
 
 from engine import Date, script
@@ -107,9 +107,9 @@ def reference(graph: Graph, entity: str, name: str) -> dict[Date, tuple[str, lis
 
 
 @pytest.fixture(scope="module")
-def module_rig(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with Redis.from_url(redis_url) as redis:
-        yield from rigs(redis, redis_url, tmp_path_factory.mktemp("differential"))
+def module_rig(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with house.client() as redis:
+        yield from rigs(redis, house.url_for, tmp_path_factory.mktemp("differential"))
 
 
 @settings(
@@ -168,7 +168,7 @@ def test_a_script_outside_a_worker_gives_the_same(rig: Rig) -> None:
         env={
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "WAVEDECK_REDIS_URL": rig.url,
+            "WAVEDECK_REDIS_URL": rig.url_for("outside"),
             "WAVEDECK_FLOWS": rig.module,
             "WAVEDECK_VERSION": "outside",
         },

@@ -33,7 +33,9 @@ def flow(rig: Rig) -> Flow:
 
 @pytest.fixture
 def slot(rig: Rig, flow: Flow) -> Iterator[Slot]:
-    slot = Slot(Settings(rig.url, "main", "in-process", 1, 60.0, until_idle=True), {flow.name: flow}, Board(), Output())
+    slot = Slot(
+        Settings(rig.url_for("main"), "main", "in-process", 1, 60.0, until_idle=True), {flow.name: flow}, Board(), Output()
+    )
     yield slot
     slot.shell.close()
     slot.redis.close()
