@@ -43,7 +43,7 @@ def server() -> Iterator[RedisServer]:
 @pytest.fixture
 def rig(server: RedisServer, tmp_path: Path) -> Iterator[Rig]:
     with server.client() as redis:
-        yield from rigs(redis, server.url, tmp_path)
+        yield from rigs(redis, lambda _: server.url, tmp_path)
 
 
 def away(server: RedisServer, seconds: float, *, hangs: bool, meanwhile: Path) -> None:
@@ -84,7 +84,7 @@ def test_workers_wait_and_go_on(server: RedisServer, rig: Rig, seconds: float, h
 def test_a_redis_that_comes_back_empty_leaves_no_worker_behind(tmp_path: Path) -> None:
     """All is lost with it, and the workers serve what comes next."""
     with RedisServer() as server, server.client() as redis:
-        for rig in rigs(redis, server.url, tmp_path):
+        for rig in rigs(redis, lambda _: server.url, tmp_path):
             flow = rig.flow(FLOW)
             gone = rig.launch(flow, *ENTITIES)
             worker = rig.start("--slots", "1")
@@ -103,7 +103,7 @@ def test_a_redis_that_comes_back_empty_leaves_no_worker_behind(tmp_path: Path) -
 
 
 def test_a_worker_that_starts_while_redis_is_away_says_so(tmp_path: Path, redis: Redis) -> None:
-    for rig in rigs(redis, "redis://127.0.0.1:1/0", tmp_path):
+    for rig in rigs(redis, lambda _: "redis://127.0.0.1:1/0", tmp_path):
         rig.flow(FLOW)
 
         worker = rig.start("--slots", "1")

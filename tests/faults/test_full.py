@@ -45,7 +45,7 @@ def c():
 def rig(tmp_path: Path) -> Iterator[Rig]:
     """A server of its own that a test may fill."""
     with RedisServer() as server, server.client() as redis:
-        yield from rigs(redis, server.url, tmp_path)
+        yield from rigs(redis, lambda _: server.url, tmp_path)
 
 
 def fill(rig: Rig) -> None:

@@ -16,7 +16,7 @@ from rig import Rig, rigs
 @pytest.fixture
 def rig(redis: "Redis", redis_url: str, tmp_path: Path) -> Iterator[Rig]:
     """An empty Redis and a folder for a flow and its workers; nothing that was carried out as code has left a file there."""
-    yield from rigs(redis, redis_url, tmp_path)
+    yield from rigs(redis, lambda _: redis_url, tmp_path)
     assert canaries(tmp_path) == []
 
 

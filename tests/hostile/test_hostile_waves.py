@@ -241,7 +241,7 @@ def test_the_script_of_a_hostile_entity_really_runs(rig: Rig, redis: "Redis") ->
     wave = start(rig, flow, texts)
     environment = {
         **os.environ,
-        "WAVEDECK_REDIS_URL": rig.url,
+        "WAVEDECK_REDIS_URL": rig.url_for("main"),
         "WAVEDECK_FLOWS": rig.module,
         "PATH": f"{bin}:{os.environ['PATH']}",
     }

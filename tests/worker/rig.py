@@ -88,7 +88,7 @@ class Rig:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         code = os.pathsep.join([str(self.folder), *filter(None, [os.environ.get("PYTHONPATH")])])
         return {
-            **os.environ, "PATH": path, "PYTHONPATH": code, "WAVEDECK_REDIS_URL": self.url, "WAVEDECK_FLOWS": self.module,
+            **os.environ, "PATH": path, "PYTHONPATH": code, "WAVEDECK_REDIS_URL": self.url_for("main"), "WAVEDECK_FLOWS": self.module,
         }  # fmt: skip
 
     def run(self, *options: str, slots: int = 1, timeout: float = 60, **environment: str) -> None:

@@ -39,7 +39,7 @@ flow.command("raw", ["head", "-c", "5000", "/dev/zero"], codec="bytes")
 def rig(tmp_path: Path) -> Iterator[Rig]:
     """A server of its own: its memory is measured."""
     with RedisServer() as server, server.client() as redis:
-        yield from rigs(redis, server.url, tmp_path)
+        yield from rigs(redis, lambda _: server.url, tmp_path)
 
 
 def go(rig: Rig, plan: Plan, date: Date, many: int) -> Launched:
