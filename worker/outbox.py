@@ -15,7 +15,7 @@ from engine.keys import Date, PipeKey
 from engine.payload import encode_json
 from engine.plan import TaskPlan
 from engine.status import WROTE, Cell
-from engine.store.claims import Hold, Move, Moved, Moves, move_command, pack_time, read_move, spans, trip
+from engine.store.claims import Hold, Move, Moved, Moves, is_unsure, move_command, pack_time, read_move, spans, trip
 from engine.store.connect import Client
 from engine.store.pipes import Pipes
 from engine.store.room import is_full, sized, unless_full
@@ -76,33 +76,40 @@ class Outbox:
         commands: Sequence[tuple[Any, ...]] = (),
     ) -> Sent:
         """Writes results' pipes, then all transitions, then runs `commands`."""
-        moves = moves or Moves(list(holds))
+        wave = self._job.wave
         puts = [r for r in results if r.value is not None and r.cell != Cell.REUSED]
-        self._add(moves, results)
-        expire = self._job.wave.expire
-        trip_commands: list[tuple[Any, ...]] = [
-            ("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", expire) for r in puts
+        said = [r.cell for r in puts]
+        base = moves or Moves(list(holds))
+        told = self._with(base, results)
+        sets: list[tuple[Any, ...]] = [
+            ("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", wave.expire) for r in puts
         ]
-        if moves:
-            trip_commands.append(move_command(self._job.wave, moves))
-        trip_commands += commands
-        replies = self.patiently(lambda: trip(self._redis, trip_commands))
+        move = [move_command(wave, told, unsure=bool(puts))] if told else []
+        replies = self.patiently(lambda: trip(self._redis, [*sets, *move, *commands]))
         if pairs := self._job.seen.take():
-            at = self._job.wave.date.start.timestamp()
+            at = wave.date.start.timestamp()
             with unless_full():  # then the values of the tasks that saw them were refused as well
-                self.patiently(lambda: States(self._redis).seen(self._job.wave.state, pairs, at))
-        moved = None
-        if moves:
-            answer = replies[len(puts)]
-            if isinstance(answer, RedisError) and "GONE" not in str(answer):
-                raise answer
-            moved = Moved("gone", 0, []) if isinstance(answer, RedisError) else read_move(answer)
+                self.patiently(lambda: States(self._redis).seen(wave.state, pairs, at))
         failed = [r for r, reply in zip(puts, replies, strict=False) if reply is not True and not self._same(r, reply)]
-        if failed:
-            steps = [Move(r.task, was, Cell.FAILED, r.number, 1) for r in failed for was in (r.before,)]
-            notes = [(r.task, r.number, encode_json(r.note)) for r in failed]
-            self.patiently(lambda: trip(self._redis, [move_command(self._job.wave, Moves(list(holds), steps, notes))]))
-        return Sent(moved, failed, replies[len(puts) + bool(moves) :])
+        answer = replies[len(puts)] if move else None
+        if is_unsure(answer):  # now it is known which values are there
+            [answer] = self._move(self._with(base, results))
+        elif failed:
+            cells = {id(r): cell for r, cell in zip(puts, said, strict=True)}
+            steps = [Move(r.task, cells[id(r)], Cell.FAILED, r.number, 1) for r in failed]
+            self._move(Moves(list(holds), steps, [(r.task, r.number, encode_json(r.note)) for r in failed]))
+        moved = None
+        if isinstance(answer, RedisError):
+            if "GONE" not in str(answer):
+                raise answer
+            moved = Moved("gone", 0, [])
+        elif answer is not None:
+            moved = read_move(answer)
+        return Sent(moved, failed, replies[len(puts) + len(move) :])
+
+    def _move(self, moves: Moves) -> list[Any]:
+        replies: list[Any] = self.patiently(lambda: trip(self._redis, [move_command(self._job.wave, moves)]))
+        return replies
 
     def _same(self, result: Result, reply: Any) -> bool:
         """Whether a pipe that was not written holds the value all the same. If not, the result becomes a failure."""
@@ -120,11 +127,13 @@ class Outbox:
                 error = reason("PipeConflict", str(e))
             else:
                 return True
-        result.before, result.cell, result.value = result.cell, Cell.FAILED, None
+        result.cell, result.value = Cell.FAILED, None
         result.note = {**(result.note or {}), "error": error, "worker": self._worker}
         return False
 
-    def _add(self, moves: Moves, results: Sequence[Result]) -> None:
+    def _with(self, base: Moves, results: Sequence[Result]) -> Moves:
+        """`base`, and what became of these cells."""
+        moves = Moves(base.holds, [*base.steps], [*base.notes], [*base.logs], base.ends)
         groups: dict[tuple[int, int, int], list[Result]] = defaultdict(list)
         for r in results:
             groups[r.task, r.before, r.cell].append(r)
@@ -138,6 +147,7 @@ class Outbox:
                 ran = cell in WROTE - {Cell.REUSED} or before == Cell.RUNNING
                 times = b"".join(pack_time(r.start, r.seconds) for r in group[at : at + many]) if ran else b""
                 moves.steps.append(Move(task, before, cell, first, many, times))
+        return moves
 
     def patiently(self, call: Callable[[], Any]) -> Any:
         """`call`, again and again while Redis is away."""
