@@ -15,7 +15,7 @@ from engine.keys import Date, PipeKey
 from engine.payload import encode_json
 from engine.plan import TaskPlan
 from engine.status import WROTE, Cell
-from engine.store.claims import Hold, Move, Moved, Moves, move_command, pack_time, read_move, spans, trip
+from engine.store.claims import Hold, Move, Moved, Moves, is_unsure, move_command, pack_time, read_move, spans, trip
 from engine.store.connect import AWAY, Client, find_anew
 from engine.store.pipes import Pipes
 from engine.store.room import is_full, sized, unless_full
@@ -84,11 +84,11 @@ class Outbox:
         commands: Sequence[tuple[Any, ...]] = (),
     ) -> Sent:
         """Writes results' pipes, then all transitions, then runs `commands`. Values of entities that are lost are dropped."""
-        moves = moves or Moves(list(holds))
+        wave = self._job.wave
         puts = [r for r in results if r.value is not None and r.cell != Cell.REUSED]
-        self._add(moves, results)
-        expire = self._job.wave.expire
-        then = [*([move_command(self._job.wave, moves)] if moves else []), *commands]
+        base = moves or Moves(list(holds))
+        told = self._with(base, results)
+        move = [move_command(wave, told, unsure=bool(puts))] if told else []
         asked, again = 0.0, False
 
         def attempt() -> list[Any]:
@@ -98,28 +98,36 @@ class Outbox:
                 self._tenure.ask(holds)
             puts = [r for r in puts if r.number not in self._tenure.lost]
             asked = time.monotonic()
-            pipes = [("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", expire) for r in puts]
-            return trip(self._redis, pipes, then)
+            pipes = [("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", wave.expire) for r in puts]
+            return trip(self._redis, pipes, [*move, *commands])
 
         replies = self.patiently(attempt)
         if pairs := self._job.seen.take():
-            at = self._job.wave.date.start.timestamp()
+            at = wave.date.start.timestamp()
             with unless_full():  # then the values of the tasks that saw them were refused as well
-                self.patiently(lambda: States(self._redis).seen(self._job.wave.state, pairs, at))
-        moved = None
-        if moves:
-            answer = replies[len(puts)]
-            if isinstance(answer, RedisError) and "GONE" not in str(answer):
-                raise answer
-            moved = Moved("gone", 0, []) if isinstance(answer, RedisError) else read_move(answer)
-            if not moved.refused and not moved.cancelled and any(s.after == Cell.RUNNING for s in moves.steps):
-                self._tenure.heard(asked)
+                self.patiently(lambda: States(self._redis).seen(wave.state, pairs, at))
+        said = {id(r): r.cell for r in puts}
         failed = [r for r, reply in zip(puts, replies, strict=False) if reply is not True and not self._same(r, reply)]
-        if failed:
-            steps = [Move(r.task, r.before, r.cell, r.number, 1) for r in failed]
-            notes = [(r.task, r.number, encode_json(r.note)) for r in failed if r.note]
-            self.patiently(lambda: trip(self._redis, [move_command(self._job.wave, Moves(list(holds), steps, notes))]))
-        return Sent(moved, failed, replies[len(puts) + bool(moves) :])
+        answer = replies[len(puts)] if move else None
+        if is_unsure(answer):  # now it is known which values are there
+            [answer] = self._move(self._with(base, results))
+        elif failed:
+            steps = [Move(r.task, said[id(r)], r.cell, r.number, 1) for r in failed]
+            self._move(Moves(list(holds), steps, [(r.task, r.number, encode_json(r.note)) for r in failed if r.note]))
+        moved = None
+        if isinstance(answer, RedisError):
+            if "GONE" not in str(answer):
+                raise answer
+            moved = Moved("gone", 0, [])
+        elif answer is not None:
+            moved = read_move(answer)
+            if not moved.refused and not moved.cancelled and any(s.after == Cell.RUNNING for s in told.steps):
+                self._tenure.heard(asked)
+        return Sent(moved, failed, replies[len(puts) + len(move) :])
+
+    def _move(self, moves: Moves) -> list[Any]:
+        replies: list[Any] = self.patiently(lambda: trip(self._redis, [move_command(self._job.wave, moves)]))
+        return replies
 
     def _same(self, result: Result, reply: Any) -> bool:
         """Whether a pipe that was not written holds the value all the same. If not, the result becomes a failure; or, where an
@@ -138,15 +146,17 @@ class Outbox:
                 error = reason("PipeConflict", str(e))
                 if result.again and not self.patiently(lambda: Pipes(self._redis).writer(key, beside=writer)):
                     log.warning("%s was written by an earlier holder that is not dead; what it wrote is kept", key)
-                    result.before, result.cell, result.value = result.cell, Cell.REUSED, None
+                    result.cell, result.value = Cell.REUSED, None
                     return False
             else:
                 return True
-        result.before, result.cell, result.value = result.cell, Cell.FAILED, None
+        result.cell, result.value = Cell.FAILED, None
         result.note = {**(result.note or {}), "error": error, "worker": self._worker}
         return False
 
-    def _add(self, moves: Moves, results: Sequence[Result]) -> None:
+    def _with(self, base: Moves, results: Sequence[Result]) -> Moves:
+        """`base`, and what became of these cells."""
+        moves = Moves(base.holds, [*base.steps], [*base.notes], [*base.logs], base.ends)
         groups: dict[tuple[int, int, int], list[Result]] = defaultdict(list)
         for r in results:
             groups[r.task, r.before, r.cell].append(r)
@@ -160,6 +170,7 @@ class Outbox:
                 ran = cell in WROTE - {Cell.REUSED} or before == Cell.RUNNING
                 times = b"".join(pack_time(r.start, r.seconds) for r in group[at : at + many]) if ran else b""
                 moves.steps.append(Move(task, before, cell, first, many, times))
+        return moves
 
     def patiently(self, call: Callable[[], Any]) -> Any:
         """`call`, again and again while Redis is away."""

@@ -59,16 +59,20 @@ def _server(redis: Client) -> list[Finding]:
             *(replace(finding, found=finding.found + without) for finding in refused),
             *look("timeouts", lambda: server.timeouts(redis)),
         ]
-    info, there = told[0], room(redis)
+    info = told[0]
     found = look("version", lambda: server.version(info))
-    if there is not None:
-        found += [server.eviction(there), server.memory(there)]
+    found += look("memory", lambda: _room(redis))
     found += look("persistence", lambda: server.persistence(info, redis))
     found += look("replication", lambda: server.replication(info))
     if info.get("cluster_enabled"):
         found += look("cluster", lambda: server.cluster(redis))
     found += look("clients", lambda: server.clients(info))
     return found + look("timeouts", lambda: server.timeouts(redis))
+
+
+def _room(redis: Client) -> Findings:
+    there = room(redis)
+    return () if there is None else (server.eviction(there), server.memory(there))
 
 
 def _versions(redis: Client) -> list[str]:

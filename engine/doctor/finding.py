@@ -32,6 +32,8 @@ def look(name: str, check: Callable[[], Findings]) -> list[Finding]:
         return [found] if isinstance(found, Finding) else list(found)
     except (RedisError, WavedeckError) as e:
         return [_failed(name, e)]
+    except Exception as e:  # an answer that nobody expected is no reason to say nothing of the rest
+        return [Finding(name, "skip", f"it could not be looked at: {type(e).__name__}: {e}")]
 
 
 def _failed(name: str, error: Exception) -> Finding:

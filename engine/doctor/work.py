@@ -1,5 +1,6 @@
 """What waves need: room for the next of each flow, and workers for those that are queued."""
 
+import time
 from collections.abc import Iterator, Sequence
 
 from engine.doctor.finding import Finding
@@ -10,15 +11,20 @@ from engine.store.wave import Wave
 from engine.store.waves import Waves
 from engine.store.workers import Worker, Workers
 
+RECENT = 7 * 86400
+"""Seconds after which a flow that has not run is not taken to run again."""
+
 
 def room_for_next(redis: Client, versions: Sequence[str], flow: str | None) -> Iterator[Finding]:
     """For each flow of each version that has run lately, whether its next wave fits: as many entities as the largest of its last."""
-    store = Waves(redis)
+    store, since = Waves(redis), (time.time() - RECENT) * 1000
     for version in versions:
         by_flow: dict[str, list[Wave]] = {}
         for progress in store.recent(50, version=version, flow=flow):
             by_flow.setdefault(progress.wave.flow, []).append(progress.wave)
         for name, waves in sorted(by_flow.items()):
+            if waves[0].created < since:
+                continue
             largest = max(waves[:LAST], key=lambda wave: wave.n)
             next_ = fit(
                 redis,

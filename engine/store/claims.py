@@ -171,10 +171,11 @@ def read_claim(wave: Wave, reply: list[Any]) -> Claimed | Closed:
     )
 
 
-def move_command(wave: Wave, moves: Moves) -> tuple[Arg, ...]:
-    """The call that makes them; `read_move` reads the reply."""
+def move_command(wave: Wave, moves: Moves, *, unsure: bool = False) -> tuple[Arg, ...]:
+    """The call that makes them; `read_move` reads the reply. `unsure`: values that they tell of are written in the same trip; when
+    Redis is full the reply is an error then (`is_unsure`), and nothing is moved."""
     keys = ("wave", "board", "times", "counts", "claims", "leases", "notes", "logs")
-    args: list[Arg] = [_LEGAL, wave.expire, len(moves.holds)]
+    args: list[Arg] = [_LEGAL, wave.expire, int(unsure), len(moves.holds)]
     for hold in moves.holds:
         args += hold
     args.append(len(moves.steps))
@@ -188,6 +189,11 @@ def move_command(wave: Wave, moves: Moves) -> tuple[Arg, ...]:
     for end in moves.ends:
         args += end
     return MOVE.command(map(wave.key, keys), args)
+
+
+def is_unsure(reply: Any) -> bool:
+    """Whether nothing was moved, since Redis is full and some values may not have been written."""
+    return isinstance(reply, ResponseError) and "UNSURE" in str(reply)
 
 
 def read_move(reply: list[Any]) -> Moved:

@@ -298,6 +298,9 @@ def test_the_next_wave_of_each_flow_is_held_against_the_room_there_is(redis: Red
     go(redis, 10, version="fix")
     assert now() == [("next shop@main", "ok"), ("next shop@fix", "ok")]
     assert (now("shop", "fix"), now("other")) == ([("next shop@fix", "ok")], [])
+    redis.hset(Waves(redis).recent(1, version="fix")[0].wave.key("wave"), "created", 1)
+    assert now() == [("next shop@main", "ok")], "what has not run for long has no next wave"
+    redis.hset(Waves(redis).recent(1, version="fix")[0].wave.key("wave"), "created", int(time.time() * 1000))
     [ok] = work.room_for_next(redis, ["main"], None)
     assert ok.found.startswith("1,000 entities need about 2.")
 
@@ -405,6 +408,7 @@ def test_endpoints_that_are_not_there(agent: Told) -> None:
         (ConnectionError("gone"), "FAIL"),
         (RedisError("odd"), "FAIL"),
         (BadFlow("cannot be read"), "FAIL"),
+        (KeyError("redis_version"), "skip"),
     ],
     ids=lambda value: type(value).__name__,
 )

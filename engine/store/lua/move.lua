@@ -2,7 +2,7 @@
 -- times, moves the counters, and ends the leases of entities that are done. All of it or, cell by cell, none of it.
 --
 -- KEYS  wave board times counts claims leases notes logs
--- ARGV  legal steps ("PR RF …") · expiry of keys (Unix s)
+-- ARGV  legal steps ("PR RF …") · expiry of keys (Unix s) · 1 when it is not known yet whether values were written that steps tell of
 --       · number of claims, then for each: first entity, how many, their records
 --       · number of runs, then for each: task, from, to, first entity, how many, their times (8 bytes each, or none)
 --       · number of notes, then for each: task, entity, JSON
@@ -10,8 +10,8 @@
 --       · number of ends, then for each: first entity, how many
 -- -> {reason if nothing of the wave starts any more or "", entities left, "task entity cell" of each step refused …}
 -- A step that was made already by the same holder is no error (a repeated call changes nothing). Goes through when Redis is full, but
--- for the logs.
-local at = 3
+-- for the logs; only what is not known is an error then, UNSURE, and changes nothing.
+local at = 4
 local function take()
   local value = ARGV[at]
   at = at + 1
@@ -23,6 +23,7 @@ local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'cancelled', 'left', 'deadl
 if not w[1] then return redis.error_reply('GONE the wave is gone') end
 local n, tasks, cancelled, left = tonumber(w[1]), tonumber(w[2]), closed(w[3], w[5]), tonumber(w[4])
 local is_full = full(KEYS[2])
+if is_full and ARGV[3] == '1' then return redis.error_reply('UNSURE values may not have been written') end
 anyway(KEYS[6])
 
 local mine = {}
