@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from redis import RedisCluster
-from redis.exceptions import AskError, ClusterError, NoScriptError, OutOfMemoryError, TryAgainError
+from redis.exceptions import AskError, ClusterError, NoScriptError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from engine.payload import encode_json
@@ -196,8 +196,8 @@ def trip(redis: Client, commands: Sequence[tuple[Any, ...]], then: Sequence[tupl
     are not touched by it. Scripts that the server has forgotten are loaded and called again.
 
     Raises:
-        redis.exceptions.RedisError: one of `AWAY`, or `OutOfMemoryError`: the server was lost, or does not serve now; what it had taken
-            it has done, and all of ours may be repeated.
+        redis.exceptions.RedisError: one of `AWAY`: the server was lost, or does not serve now; what it had taken it has done, and
+            all of ours may be repeated.
     """
     if then and isinstance(redis, RedisCluster):
         return [*trip(redis, commands), *trip(redis, then)]
@@ -210,7 +210,7 @@ def trip(redis: Client, commands: Sequence[tuple[Any, ...]], then: Sequence[tupl
     replies: list[Any] = pipeline.execute(raise_on_error=False)
     errors = [(i, r) for i, r in enumerate(replies) if isinstance(r, Exception)]
     for _, error in errors:
-        if isinstance(error, (*AWAY, OutOfMemoryError)):
+        if isinstance(error, AWAY):
             raise error
         if isinstance(error, _UNSERVED):
             raise RedisConnectionError(f"the cluster does not serve this key now: {error}") from error
