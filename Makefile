@@ -2,13 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test chaos bench-faults lint setup format screenshots clean
+.PHONY: demo test test-houses chaos bench-faults lint setup format screenshots clean
 
 demo: .venv/.demo
 	@$(BIN)/wavedeck demo
 
 test: .venv/.dev
 	@$(BIN)/python -m pytest
+
+# The engine's tests on each other kind of Redis, all of them; `make test` runs the most telling ones there.
+test-houses: .venv/.dev
+	@for house in sentinel cluster tls; do \
+	  echo "on $$house:"; $(BIN)/python -m pytest --redis=$$house tests/store tests/engine tests/worker || exit 1; done
 
 # Random faults, for as long as you like: SEED=… ROUNDS=100, or ROUND=… for one round of a seed.
 chaos: .venv/.dev

@@ -31,8 +31,8 @@ class House:
         self._stack = contextlib.ExitStack()
         self.url = self._open(RedisServer()).url
 
-    def url_for(self, version: str) -> str:
-        """What the workers of a version connect to."""
+    def url_for(self, version: str, base: str = "main") -> str:
+        """What the workers of a version connect to, when they may read a base."""
         return self.url
 
     def client(self) -> Any:
@@ -143,13 +143,13 @@ class TlsHouse(House):
             self._admin = self.server.client()
             commands = sorted({f"+{command}" for text in COMMANDS.values() for command in text.split()})
             self._tests = self._user("tests", ("on", "-@all", *commands, "~*"))
-            self.url = self.url_for("main")
+            console = users("main")["console"]
+            self.url = self._user(console.name, console.rules)
             undo.pop_all()
 
-    def url_for(self, version: str) -> str:
-        """With the user of the version's workers; all but `main` have it as their base."""
-        bases = [] if version == "main" else ["main"]
-        user = users(version, bases)["worker"]
+    def url_for(self, version: str, base: str = "main") -> str:
+        """With the user of the version's workers."""
+        user = users(version, [base])["worker"]
         return self._user(user.name, user.rules)
 
     def client(self) -> Any:
@@ -186,7 +186,21 @@ class _Tester(Redis):
     """Commands of the tests' own, which no user of Wavedeck needs, go to `admin`."""
 
     OWN = frozenset(
-        {"FLUSHALL", "KEYS", "SCAN", "DUMP", "SCRIPT FLUSH", "CONFIG GET", "CONFIG SET", "INFO", "ACL", "CLIENT LIST"}
+        [
+            "FLUSHALL",
+            "KEYS",
+            "SCAN",
+            "DUMP",
+            "EXPIRETIME",
+            "XLEN",
+            "ZMSCORE",
+            "SCRIPT FLUSH",
+            "CONFIG GET",
+            "CONFIG SET",
+            "INFO",
+            "ACL",
+            "CLIENT LIST",
+        ]
     )
     admin: Redis
 

@@ -179,13 +179,24 @@ class Waves:
     # finding
 
     def find(self, wave: str, version: str | None = None) -> Wave | None:
-        """The wave with this id; looked for in every version when none is given."""
+        """The wave with this id; looked for in every version when none is given.
+
+        Raises:
+            redis.exceptions.NoPermissionError: it may be in a version of which this user may not read.
+        """
+        forbidden: NoPermissionError | None = None
         if not wave.isascii():  # no id is; what is no text at all could not even be asked for
             return None
         for v in [version] if version is not None else Catalog(self._redis).versions():
-            stored = self._redis.hgetall(wave_key(v, wave, "wave"))
+            try:
+                stored = self._redis.hgetall(wave_key(v, wave, "wave"))
+            except NoPermissionError as e:
+                forbidden = e
+                continue
             if b"n" in stored:
                 return from_hash(wave, stored)
+        if forbidden is not None:
+            raise forbidden
         return None
 
     def get(self, name: str) -> Wave:

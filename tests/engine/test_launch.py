@@ -15,6 +15,8 @@ from engine.store.pipes import Pipes
 from engine.store.states import States
 from engine.store.waves import Waves
 
+pytestmark = pytest.mark.every_house
+
 PLAN = Plan("shop", (TaskPlan("a", config={"k": 1}), TaskPlan("b", (Input("a"),))), state="shops", active=3600.0)
 DATE = Date("2013-07-01T14")
 

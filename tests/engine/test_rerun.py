@@ -18,6 +18,8 @@ from engine.store.states import States
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
+pytestmark = pytest.mark.every_house
+
 PLAN = Plan(
     "shop",
     (TaskPlan("a", config={"k": 1, "deep": {"x": 1}}), TaskPlan("b", (Input("a"),), config={"k": 1})),

@@ -16,6 +16,8 @@ from engine.store.acts import KEY, LIFE, Act, Acts
 from engine.store.wave import Wave
 from engine.store.waves import ALIVE, Waves
 
+pytestmark = pytest.mark.every_house
+
 
 def an_act(number: int = 0, **more: Any) -> Act:
     words = {"verb": "trigger", "by": "ada@desk", "origin": "console", "version": "main", "flow": "shop", "wave": f"w{number}"}

@@ -12,6 +12,8 @@ from engine.keys import VERSIONS
 from engine.plan import Plan, TaskPlan
 from engine.store.catalog import LIFE, Catalog, resolve_config
 
+pytestmark = pytest.mark.every_house
+
 CONFIGURED = Plan("shop", (TaskPlan("a", config={"k": 1, "only": "a"}), TaskPlan("b.2", config={"k": 2}), TaskPlan("c")))
 
 

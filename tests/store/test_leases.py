@@ -10,6 +10,8 @@ from engine.store.claims import Closed, Renewed, holds_of, release, renew
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
+pytestmark = pytest.mark.every_house
+
 
 def record(redis: "Redis", wave: Wave) -> Wave:
     found = Waves(redis).find(wave.id)

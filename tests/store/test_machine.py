@@ -1,5 +1,7 @@
 """Any order of what workers, operators and the clock may do to a wave, held against a model that fits on a page.
 
+pytestmark = pytest.mark.every_house
+
 At every step: the board is the model's, the counters are a recount of the board and sum to N×T, `left` is the number of
 entities that have not ended, and whoever's token is old has changed nothing.
 """

@@ -13,6 +13,8 @@ from engine.store.claims import Claimed
 from engine.store.pipes import Entry, Pipes, expiry
 from engine.store.wave import Wave
 
+pytestmark = pytest.mark.every_house
+
 DAY = 86400
 SOON = int(time.time()) + DAY
 

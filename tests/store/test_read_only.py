@@ -27,6 +27,8 @@ from engine.store.wave import Wave
 from engine.store.waves import Waves
 from engine.store.workers import Worker, Workers
 
+pytestmark = pytest.mark.every_house
+
 WRITES: list[Callable[[Any], object]] = [
     lambda r: r.set("k", "v"),
     lambda r: r.getdel("k"),

@@ -30,6 +30,8 @@ from engine.store.claims import Closed, Move, Moves, Renewed, release, renew
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
+pytestmark = pytest.mark.every_house
+
 
 def record(redis: "Redis", wave: Wave) -> Wave:
     found = Waves(redis).find(wave.id)

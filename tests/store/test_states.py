@@ -7,6 +7,8 @@ from engine.errors import BadKey
 from engine.keys import Date, encode_entity
 from engine.store.states import Member, States
 
+pytestmark = pytest.mark.every_house
+
 HOUR = 3600.0
 DATE = Date("2013-07-01T14")
 NOW = DATE.start.timestamp()

@@ -18,6 +18,8 @@ from engine.store.claims import Claimed, Move, Moves, pack_time
 from engine.store.wave import Wave, span, wave_id
 from engine.store.waves import Waves
 
+pytestmark = pytest.mark.every_house
+
 CHAIN = plan("a", "b")
 MEMBERS = [(f"e{i}", f"p{i % 2}") for i in range(7)]
 

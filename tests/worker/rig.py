@@ -33,7 +33,7 @@ class Rig:
     """A folder with a flow, a Redis, and the workers that a test started. `folder` is where workers run and may leave files."""
 
     redis: "Redis"
-    url_for: Callable[[str], str]
+    url_for: Callable[..., str]
     folder: Path
     module: str = ""
 
@@ -216,7 +216,7 @@ def say(line, file="runs"):
 """Functions for flows: wait for a file, append a line to one."""
 
 
-def rigs(redis: "Redis", url_for: Callable[[str], str], folder: Path) -> Iterator[Rig]:
+def rigs(redis: "Redis", url_for: Callable[..., str], folder: Path) -> Iterator[Rig]:
     """A rig, closed afterwards. `url_for`: what the workers of a version connect to."""
     rig = Rig(redis, url_for, folder)
     sys.path.insert(0, str(folder))

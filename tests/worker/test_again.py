@@ -1,8 +1,11 @@
 """A part of a wave again, with real workers: what had finished is not computed twice, what failed is."""
 
+import pytest
 from rig import WAIT_FOR, Rig
 
 from engine.rerun import rerun
+
+pytestmark = pytest.mark.every_house
 
 
 def test_finished_pipes_are_reused_and_failed_ones_run(rig: Rig) -> None:

@@ -168,7 +168,7 @@ def test_a_script_outside_a_worker_gives_the_same(rig: Rig) -> None:
         env={
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "WAVEDECK_REDIS_URL": rig.url_for("outside"),
+            "WAVEDECK_REDIS_URL": rig.url_for("outside", "inside"),
             "WAVEDECK_FLOWS": rig.module,
             "WAVEDECK_VERSION": "outside",
         },

@@ -1,5 +1,6 @@
 """Waves on pipes that are there already: older ones, another version's, an earlier wave's, somebody else's."""
 
+import pytest
 from rig import DATE, Rig
 
 
@@ -33,6 +34,7 @@ def test_an_older_input_covers_for_a_missing_one_and_the_cell_says_so(rig: Rig) 
     assert rig.note(wave, "forecast")["inputs"] == [{"name": "weather", "key": "main/weather e 2013-07-01T12", "age": 7200.0}]
 
 
+@pytest.mark.every_house
 def test_another_version_reads_its_base_s_pipes_where_it_has_none(rig: Rig) -> None:
     flow = rig.flow("""
         @flow.task

@@ -174,9 +174,8 @@ def test_a_value_that_the_server_has_no_room_for_fails_its_cell_and_blocks_its_d
     send = claims.trip
 
     def trip(redis: Any, commands: Any, then: Any = ()) -> list[Any]:
-        commands = [*commands, *then]
         full = [i for i, c in enumerate(commands) if c[0] == "SET" and c[1] == "main/a e 2013-07-01T14"]
-        replies = send(redis, [c if i not in full else ("PING",) for i, c in enumerate(commands)])
+        replies = send(redis, [c if i not in full else ("PING",) for i, c in enumerate(commands)], then)
         return [OutOfMemoryError("no room") if i in full else r for i, r in enumerate(replies)]
 
     monkeypatch.setattr("worker.outbox.trip", trip)

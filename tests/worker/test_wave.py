@@ -28,6 +28,7 @@ def test_a_chain_hands_its_values_on(rig: Rig) -> None:
     assert rig.pipe("three", "y") == 2
 
 
+@pytest.mark.every_house
 def test_a_diamond_joins_its_branches_and_takes_its_config(rig: Rig) -> None:
     flow = rig.flow("""
         @flow.task
@@ -238,6 +239,7 @@ def test_hostile_entities_go_all_the_way_as_data(rig: Rig) -> None:
     assert not list(rig.folder.rglob("*pwned*"))
 
 
+@pytest.mark.every_house
 def test_every_cell_of_a_thousand_entities_ends_exactly_once(rig: Rig) -> None:
     flow = rig.flow("""
         def ran(name, entity):
