@@ -21,7 +21,7 @@ with redis_server() as server:
 
 
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def data(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A fresh data directory with a short path, as WAVEDECK_HOME; WAVEDECK_REDIS_URL is not set."""
     folder = Path(tempfile.mkdtemp(prefix="wd-"))
     monkeypatch.setenv("WAVEDECK_HOME", str(folder))
@@ -30,7 +30,7 @@ def house(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def command(house: Path) -> Iterator[Callable[[], Command]]:
+def command(data: Path) -> Iterator[Callable[[], Command]]:
     """Starts a command that uses the embedded Redis until its stdin closes; it prints URL, pid and kind of its server."""
     running: list[Command] = []
 

@@ -42,16 +42,16 @@ def kill(command: Command) -> None:
     command.wait()
 
 
-def test_a_server_serves_for_the_block_and_is_found_meanwhile(house: Path) -> None:
+def test_a_server_serves_for_the_block_and_is_found_meanwhile(data: Path) -> None:
     # Given a server
     with redis_server() as server:
         # Then it is a real one, in the data directory, with what Wavedeck needs
-        assert server.url == f"unix://{house}/redis.sock"
+        assert server.url == f"unix://{data}/redis.sock"
         assert re.fullmatch(r"\d+\.\d+\.\d+", server.version)
         with Redis.from_url(server.url, decode_responses=True) as client:
             settings = client.config_get("save", "appendonly", "maxmemory-policy", "port", "dir")
         assert settings == {
-            "save": "", "appendonly": "yes", "maxmemory-policy": "noeviction", "port": "0", "dir": str(house)
+            "save": "", "appendonly": "yes", "maxmemory-policy": "noeviction", "port": "0", "dir": str(data)
         }  # fmt: skip
         # And whoever looks finds it, and uses it
         assert find_running() == server
@@ -62,33 +62,33 @@ def test_a_server_serves_for_the_block_and_is_found_meanwhile(house: Path) -> No
     # And after the block nothing of it runs or lies about
     assert not is_running(server.pid or 0)
     assert find_running() is None
-    assert not {"redis.json", "redis.sock"} & names(house)
+    assert not {"redis.json", "redis.sock"} & names(data)
 
 
-def test_what_it_holds_can_be_read_by_its_user_alone(house: Path) -> None:
+def test_what_it_holds_can_be_read_by_its_user_alone(data: Path) -> None:
     with redis_server() as server, Redis.from_url(server.url) as client:
         client.set("k", "v")
-        private = [path for path in house.rglob("*") if path.is_file() and path.name != "redis.lock"]
+        private = [path for path in data.rglob("*") if path.is_file() and path.name != "redis.lock"]
         assert {"redis.json", "redis.conf", "redis.log"} <= {path.name for path in private}
         assert [path for path in private if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
-        assert stat.S_IMODE((house / "redis.sock").stat().st_mode) == 0o700
+        assert stat.S_IMODE((data / "redis.sock").stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("persist", [True, False])
-def test_data_outlives_a_server_only_when_it_is_to_persist(house: Path, persist: bool) -> None:
+def test_data_outlives_a_server_only_when_it_is_to_persist(data: Path, persist: bool) -> None:
     for found in (None, b"v" if persist else None):
         with redis_server(persist=persist) as server, Redis.from_url(server.url) as client:
             assert client.get("k") == found
             client.set("k", "v")
 
 
-def test_commands_that_start_at_once_share_one_server(house: Path, command: Callable[[], Command]) -> None:
+def test_commands_that_start_at_once_share_one_server(data: Path, command: Callable[[], Command]) -> None:
     # Given four commands at the same moment
     commands = [command() for _ in range(4)]
 
     # Then all have the same server
     [(_, pid)] = {server_of(each) for each in commands}
-    owner = json.loads((house / "redis.json").read_text())["owner"]
+    owner = json.loads((data / "redis.json").read_text())["owner"]
     assert owner in [each.pid for each in commands]
 
     # And it is there until its owner ends
@@ -101,7 +101,7 @@ def test_commands_that_start_at_once_share_one_server(house: Path, command: Call
     assert not is_running(pid)
 
 
-def test_a_killed_owner_takes_its_server_along_and_loses_nothing(house: Path, command: Callable[[], Command]) -> None:
+def test_a_killed_owner_takes_its_server_along_and_loses_nothing(data: Path, command: Callable[[], Command]) -> None:
     # Given a command with a server that holds something
     owner = command()
     url, pid = server_of(owner)
@@ -110,7 +110,7 @@ def test_a_killed_owner_takes_its_server_along_and_loses_nothing(house: Path, co
 
     # When the command is killed, and the next one comes at once
     kill(owner)
-    assert (house / "redis.json").exists()
+    assert (data / "redis.json").exists()
     assert find_running() is None
     with redis_server() as server, Redis.from_url(server.url) as client:
         # Then it has a server of its own, and the data; the old server is gone
@@ -119,14 +119,14 @@ def test_a_killed_owner_takes_its_server_along_and_loses_nothing(house: Path, co
         assert client.get("k") == b"v"
 
 
-def test_what_a_killed_server_leaves_is_cleared(house: Path, command: Callable[[], Command]) -> None:
+def test_what_a_killed_server_leaves_is_cleared(data: Path, command: Callable[[], Command]) -> None:
     # Given an owner and its server that were both killed
     owner = command()
     _, pid = server_of(owner)
     os.kill(pid, signal.SIGKILL)
     kill(owner)
     eventually(lambda: not is_running(pid))
-    assert {"redis.json", "redis.sock"} <= names(house)
+    assert {"redis.json", "redis.sock"} <= names(data)
 
     # Then the next command is not disturbed
     assert find_running() is None
@@ -135,7 +135,7 @@ def test_what_a_killed_server_leaves_is_cleared(house: Path, command: Callable[[
 
 
 def test_a_left_over_server_that_does_not_end_is_named_and_not_joined(
-    house: Path, command: Callable[[], Command], monkeypatch: pytest.MonkeyPatch
+    data: Path, command: Callable[[], Command], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a server that is stuck, whose owner was killed
     owner = command()
@@ -158,7 +158,7 @@ def test_a_left_over_server_that_does_not_end_is_named_and_not_joined(
 
 
 def test_a_server_that_died_under_its_owner_is_named(
-    house: Path, command: Callable[[], Command], monkeypatch: pytest.MonkeyPatch
+    data: Path, command: Callable[[], Command], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given an owner whose server was killed
     owner = command()
@@ -172,19 +172,19 @@ def test_a_server_that_died_under_its_owner_is_named(
         pass
 
 
-def test_without_leave_to_start_the_error_says_what_to_do(house: Path) -> None:
+def test_without_leave_to_start_the_error_says_what_to_do(data: Path) -> None:
     with pytest.raises(NoRedis) as caught, redis_server(start=False):
         pass
 
     assert str(caught.value) == (
         "no Redis is running: start one with `wavedeck redis` in another terminal, or set WAVEDECK_REDIS_URL"
     )
-    assert names(house) == set()
+    assert names(data) == set()
 
 
-def test_a_socket_path_that_is_too_long_gives_a_port_with_a_password(house: Path) -> None:
+def test_a_socket_path_that_is_too_long_gives_a_port_with_a_password(data: Path) -> None:
     # Given a data directory whose path leaves no room
-    deep = house / ("d" * 100)
+    deep = data / ("d" * 100)
 
     with redis_server(deep) as server:
         # Then the server is on a loopback port that only its user can use
@@ -198,13 +198,13 @@ def test_a_socket_path_that_is_too_long_gives_a_port_with_a_password(house: Path
     assert stat.S_IMODE(deep.stat().st_mode) == 0o700
 
 
-def test_a_port_that_went_to_somebody_else_is_not_ours(house: Path, command: Callable[[], Command]) -> None:
+def test_a_port_that_went_to_somebody_else_is_not_ours(data: Path, command: Callable[[], Command]) -> None:
     # Given an owner whose note names the server of somebody else
     owner = command()
     server_of(owner)
-    note = json.loads((house / "redis.json").read_text())
+    note = json.loads((data / "redis.json").read_text())
     with RedisServer(tcp=True) as other:
-        (house / "redis.json").write_text(json.dumps(note | {"url": other.url}))
+        (data / "redis.json").write_text(json.dumps(note | {"url": other.url}))
 
         # Then it is not taken for ours
         assert find_running() is None
@@ -217,23 +217,23 @@ def test_a_port_that_went_to_somebody_else_is_not_ours(house: Path, command: Cal
 
 
 @pytest.mark.parametrize("name", ["with space", "a\"b'c\\d", "%41?x#y", "größe"])
-def test_a_data_directory_may_have_any_name(house: Path, name: str) -> None:
-    with redis_server(house / name) as server, Redis.from_url(server.url) as client:
+def test_a_data_directory_may_have_any_name(data: Path, name: str) -> None:
+    with redis_server(data / name) as server, Redis.from_url(server.url) as client:
         assert client.ping()
-        assert find_running(house / name) == server
-        assert (house / name / "redis.sock").exists()
+        assert find_running(data / name) == server
+        assert (data / name / "redis.sock").exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"url": "unix:///x"}', '{"url": 1, "pid": 2}'])
-def test_a_note_that_makes_no_sense_is_none(house: Path, text: str) -> None:
-    (house / "redis.json").write_text(text)
+def test_a_note_that_makes_no_sense_is_none(data: Path, text: str) -> None:
+    (data / "redis.json").write_text(text)
 
     assert find_running() is None
     with redis_server() as server:
         assert find_running() == server
 
 
-def test_the_url_of_the_environment_comes_first(house: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_url_of_the_environment_comes_first(data: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a server of ours and another in the environment
     with redis_server():
         monkeypatch.setenv("WAVEDECK_REDIS_URL", redis_url)
@@ -255,7 +255,7 @@ def test_the_url_of_the_environment_comes_first(house: Path, redis_url: str, mon
     ],
 )
 def test_a_url_that_leads_nowhere_is_an_error_and_starts_nothing(
-    house: Path, monkeypatch: pytest.MonkeyPatch, url: str, text: str
+    data: Path, monkeypatch: pytest.MonkeyPatch, url: str, text: str
 ) -> None:
     monkeypatch.setenv("WAVEDECK_REDIS_URL", url)
 
@@ -265,17 +265,17 @@ def test_a_url_that_leads_nowhere_is_an_error_and_starts_nothing(
     assert str(caught.value).startswith(text)
     assert "s3cret" not in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert names(house) == set()
+    assert names(data) == set()
 
 
-def test_a_data_directory_that_cannot_be_made_is_named(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (house / "file").touch()
+def test_a_data_directory_that_cannot_be_made_is_named(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / "file").touch()
 
-    with pytest.raises(NoRedis) as caught, redis_server(house / "file" / "x"):
+    with pytest.raises(NoRedis) as caught, redis_server(data / "file" / "x"):
         pass
 
     assert str(caught.value) == (
-        f"cannot make the data directory {house}/file/x: Not a directory; set WAVEDECK_HOME to another"
+        f"cannot make the data directory {data}/file/x: Not a directory; set WAVEDECK_HOME to another"
     )
     monkeypatch.delenv("WAVEDECK_HOME")
     assert data_dir().name == "wavedeck"

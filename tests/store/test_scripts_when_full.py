@@ -10,7 +10,7 @@ from redis.exceptions import ResponseError
 from servers import RedisServer
 
 from engine.cancel import cancel
-from engine.store.claims import Closed, Move, Moves, is_unsure, move_command, pack_time, release, renew, trip
+from engine.store.claims import Closed, Move, Moves, Renewed, is_unsure, move_command, pack_time, release, renew, trip
 from engine.store.waves import Waves, ring
 from engine.store.workers import Worker, Workers
 
@@ -101,7 +101,7 @@ def test_leases_are_prolonged_and_entities_given_back(redis: Redis) -> None:
     redis.zadd(wave.key("leases"), {"0": 5.0})
 
     with full(redis):
-        assert renew(redis, wave, holds(claimed, 0), 60.0) == ("", 1)
+        assert renew(redis, wave, holds(claimed, 0), 60.0) == Renewed("", 1)
         assert release(redis, wave, holds(claimed, 1, 2)) == 2
         ring(redis, "main", 2)  # wakes nobody, and is no error
 

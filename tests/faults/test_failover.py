@@ -1,0 +1,92 @@
+"""The server of a wave dies for good and its replica takes over: workers wait, go on, and the wave ends whole."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from houses import SentinelHouse
+from redis.exceptions import RedisError
+from rig import Rig, rigs
+from servers import eventually
+from test_kill import ENTITIES, FLOW, all_is_there, in_mid_wave, witness
+
+from engine.store.connect import connect
+from engine.store.waves import Waves
+
+
+@pytest.fixture
+def house() -> Iterator[SentinelHouse]:
+    """One whose Sentinel takes a silent master for dead after a second."""
+    with SentinelHouse(patience=1000) as house:
+        yield house
+
+
+@pytest.fixture
+def guarded(house: SentinelHouse, tmp_path: Path) -> Iterator[Rig]:
+    with connect(house.url, timeout=2, retries=0) as redis:
+        yield from rigs(redis, house.url_for, tmp_path)
+
+
+def promoted(house: SentinelHouse) -> bool:
+    """Whether the replica is the master by now. When it becomes that it drops its connections."""
+    with contextlib.suppress(RedisError), house.replica.client() as client:
+        return bool(client.info("replication")["role"] == "master")
+    return False
+
+
+def test_a_master_that_dies_in_mid_wave_is_replaced_by_its_replica(guarded: Rig, house: SentinelHouse) -> None:
+    # Given
+    wave = guarded.launch(guarded.flow(FLOW), *ENTITIES)
+    workers = [guarded.start("--slots", "1", "--lease", "2", "--until-idle") for _ in range(2)]
+    in_mid_wave(guarded)
+
+    # When: the replica has never been given a script
+    house.master.kill()
+    eventually(lambda: promoted(house), 30, what="the replica is promoted")
+
+    # Then nothing that the new master shows is undone again, and all of it ends
+    with witness(guarded, wave):
+        for worker in workers:
+            assert worker.wait(60) == 0, guarded.logs()
+    all_is_there(guarded, wave)
+    assert "redis is away" in guarded.logs()
+
+
+def test_a_master_that_was_only_silent_comes_back_as_a_replica_and_nobody_writes_to_it(
+    guarded: Rig, house: SentinelHouse
+) -> None:
+    """Connections to it are open still, and it answers: that it is read-only."""
+    wave = guarded.launch(guarded.flow(FLOW), *ENTITIES)
+    workers = [guarded.start("--slots", "1", "--lease", "2", "--until-idle") for _ in range(2)]
+    in_mid_wave(guarded)
+
+    house.master.pause()
+    try:
+        eventually(lambda: promoted(house), 30, what="the replica is promoted")
+    finally:
+        house.master.resume()
+    for worker in workers:
+        assert worker.wait(60) == 0, guarded.logs()
+
+    all_is_there(guarded, wave)
+
+
+def test_claims_that_the_replica_never_heard_of_are_made_again(guarded: Rig, house: SentinelHouse) -> None:
+    """Replication is asynchronous: what was acknowledged last may be lost. The entities are then served again."""
+    wave = guarded.launch(guarded.flow(FLOW), *ENTITIES)
+    with house.replica.client() as replica:
+        eventually(lambda: Waves(replica).find(wave.id, "main"), what="the replica has the wave")
+    house.replica.pause()
+    workers = [guarded.start("--slots", "1", "--lease", "2", "--until-idle") for _ in range(2)]
+    in_mid_wave(guarded)
+
+    house.master.kill()
+    house.replica.resume()
+    for worker in workers:
+        assert worker.wait(90) == 0, guarded.logs()
+
+    with house.replica.client() as now:
+        assert not Waves(now).progress(wave).wave.running
+    all_is_there(guarded, wave)
+    assert len(guarded.runs()) > len(set(guarded.runs())), "what was lost was done twice"
