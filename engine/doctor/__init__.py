@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from redis.exceptions import RedisError
 
@@ -10,9 +11,11 @@ from engine.doctor import link, server, work
 from engine.doctor.finding import Finding, Findings, look
 from engine.store.catalog import Catalog
 from engine.store.connect import Client, RedisAwayError, check
-from engine.store.room import room
+from engine.store.room import Info, room, told_by_nodes
 
 __all__ = ["Finding", "diagnose"]
+
+SEVERITY = ("ok", "skip", "warn", "FAIL")
 
 
 def diagnose(
@@ -47,10 +50,10 @@ def diagnose(
 
 def _server(redis: Client) -> list[Finding]:
     """All that INFO and CONFIG say."""
-    told: list[server.Info] = []
+    told: dict[str, Info] = {}
 
     def ask() -> Findings:
-        told.append(redis.info())
+        told.update(told_by_nodes(redis))
         return ()
 
     if refused := look("server", ask):
@@ -59,15 +62,24 @@ def _server(redis: Client) -> list[Finding]:
             *(replace(finding, found=finding.found + without) for finding in refused),
             *look("timeouts", lambda: server.timeouts(redis)),
         ]
-    info = told[0]
-    found = look("version", lambda: server.version(info))
+    found = _each("version", told, server.version)
     found += look("memory", lambda: _room(redis))
-    found += look("persistence", lambda: server.persistence(info, redis))
-    found += look("replication", lambda: server.replication(info))
-    if info.get("cluster_enabled"):
+    found += _each("persistence", told, lambda info: server.persistence(info, redis))
+    found += _each("replication", told, server.replication)
+    if any(info.get("cluster_enabled") for info in told.values()):
         found += look("cluster", lambda: server.cluster(redis))
-    found += look("clients", lambda: server.clients(info))
+    found += _each("clients", told, server.clients)
     return found + look("timeouts", lambda: server.timeouts(redis))
+
+
+def _each(name: str, told: Mapping[str, Info], check: Callable[[Info], Finding]) -> list[Finding]:
+    """What is found of the node that is worst off."""
+    found = [(node, finding) for node, info in told.items() for finding in look(name, partial(check, info))]
+    node, worst = max(found, key=lambda pair: SEVERITY.index(pair[1].level))
+    if len(found) == 1:
+        return [worst]
+    where = f"node {node}: " if worst.level != "ok" else f"all {len(found)} nodes: "
+    return [replace(worst, found=where + worst.found)]
 
 
 def _room(redis: Client) -> Findings:

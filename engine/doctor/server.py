@@ -1,17 +1,13 @@
 """How the Redis server is set up: its version, what it deletes, what it keeps, whom it lets in."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from redis.exceptions import ResponseError
 
 from engine.doctor.finding import Finding, Level
 from engine.store.connect import BLOCK, Client
-from engine.store.room import Room, sized
-
-Info = Mapping[str, Any]
-"""What INFO says, and CONFIG GET."""
+from engine.store.room import Info, Room, sized
 
 OLDEST = (6, 2)
 CROWDED, FULL = 0.8, 0.95

@@ -12,8 +12,8 @@ from engine.keys import STATES, VERSIONS, check_name, check_version, state_key, 
 from engine.store.acts import KEY as ACTS
 from engine.store.connect import PROBE
 
-# A cluster's client asks for slots and commands, and is sent on to where a slot moves.
-_FINDS = "ping time cluster|slots command asking"
+# INFO says whether there is room. A cluster's client asks for slots and commands, and is sent on to where a slot moves.
+_FINDS = "ping time info cluster|slots command asking"
 _SCRIPTS = "evalsha script|load"
 # What the server scripts call is the caller's to be allowed.
 _IN_SCRIPTS = """

@@ -1,12 +1,18 @@
 """Room in Redis: what is used, what may be used, and what happens when there is none left."""
 
 import contextlib
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from redis import RedisCluster
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from engine.store.connect import Client
+
+Info = Mapping[str, Any]
+"""What INFO says."""
 
 
 def is_full(error: BaseException) -> bool:
@@ -67,14 +73,34 @@ class Room:
         )
 
 
+def told_by_nodes(redis: Client, *sections: str) -> dict[str, Info]:
+    """INFO of each node that takes writes, by its name; of a server that is alone under "".
+
+    Raises:
+        redis.exceptions.RedisError: it may not be asked, or somebody does not answer.
+    """
+    if isinstance(redis, RedisCluster):
+        nodes = redis.get_primaries()  # type: ignore[no-untyped-call]
+        return {node.name: redis.info(*sections, target_nodes=node) for node in nodes}
+    return {"": redis.info(*sections)}
+
+
 def room(redis: Client) -> Room | None:
-    """The room there is; None where this user may not ask for it, or the server cannot say."""
+    """The room there is; None where this user may not ask for it, or the server cannot say. Of a cluster that of all its nodes, were
+    each as full as the fullest: what is written goes to all of them alike, and a wave's board to one."""
     try:
-        told = redis.info("memory")
+        nodes = [_room(told) for told in told_by_nodes(redis, "memory").values() if "used_memory" in told]
     except ResponseError:
         return None
-    if "used_memory" not in told:
+    if not nodes:
         return None
+    tightest = min(nodes, key=lambda node: node.limit - node.used if node.limit else math.inf)
+    policy = next((node.policy for node in nodes if node.policy not in ("noeviction", "")), tightest.policy)
+    many = len(nodes)
+    return Room(tightest.used * many, tightest.limit * many, tightest.machine * many, policy)
+
+
+def _room(told: Info) -> Room:
     used = int(told["used_memory"]) - int(told.get("mem_not_counted_for_evict", 0))
     return Room(
         used, int(told.get("maxmemory", 0)), int(told.get("total_system_memory", 0)), str(told.get("maxmemory_policy", ""))

@@ -164,7 +164,9 @@ class World:
         """Puts all waves at their times; a wave that is made later would find them too old to list."""
         for wave, created, took in self._times:
             ms = int(created * 1000)
-            times = {"created": ms, "started": ms + 100, "deadline": ms + 3600_000} | ({"ended": ms + int(took * 1000)} if took is not None else {})
+            times = {"created": ms, "started": ms + 100, "deadline": ms + 3600_000} | (
+                {"ended": ms + int(took * 1000)} if took is not None else {}
+            )
             self.redis.hset(wave.key("wave"), mapping=times)
             self.redis.zadd(f"wd:{{{wave.version}}}:waves", {wave.id: ms})
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from houses import ClusterHouse
 from redis import Redis
 from redis.exceptions import ConnectionError, NoPermissionError, RedisError, ResponseError
 from servers import RedisServer, eventually
@@ -152,14 +153,36 @@ def test_a_replica_is_a_failure(own: RedisServer, redis: Redis) -> None:
 
 def test_a_cluster_with_slots_that_nobody_serves_is_a_failure() -> None:
     with RedisServer("--cluster-enabled", "yes", tcp=True) as own, own.client() as redis:
-        lost = find(examine(own, redis), "cluster")
+        lost = server.cluster(redis)
         redis.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
-        eventually(lambda: find(examine(own, redis), "cluster").level == "ok", 20, what="the cluster is whole")
-        whole = find(examine(own, redis), "replication")
+        eventually(lambda: server.cluster(redis).level == "ok", 20, what="the cluster is whole")
+        plain = diagnose(redis, own.url, environment={})
 
-    assert lost.level == "FAIL"
+    assert (lost.level, plain[0].level) == ("FAIL", "FAIL")
     assert "0 of 16384 slots served" in lost.found
-    assert whole.found == "a node of a cluster"
+    assert "its URL begins with redis+cluster://" in plain[0].found
+
+
+def test_of_a_cluster_all_nodes_are_looked_at() -> None:
+    with ClusterHouse() as house, house.client() as redis:
+        # Given three nodes, one of them worse off
+        redis.config_set("maxmemory", 50_000_000)
+        tight = house.nodes[1].client()
+        tight.config_set("maxmemory", 20_000_000)
+        tight.config_set("maxmemory-policy", "allkeys-lru")
+
+        # When
+        found = diagnose(redis, house.url, environment={})
+
+        # Then
+        levels = {finding.name: finding.level for finding in found}
+        assert "skip" not in levels.values(), found
+        assert [name for name, level in levels.items() if level == "FAIL"] == ["eviction"]
+        assert find(found, "version").found.startswith("all 3 nodes: Redis ")
+        there = room(redis)
+        assert there is not None
+        assert there.limit == 3 * 20_000_000
+        assert 0 < there.used < 3 * 20_000_000
 
 
 def test_how_many_may_still_connect(own: RedisServer, redis: Redis) -> None:

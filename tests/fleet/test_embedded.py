@@ -274,8 +274,6 @@ def test_a_data_directory_that_cannot_be_made_is_named(data: Path, monkeypatch: 
     with pytest.raises(NoRedis) as caught, redis_server(data / "file" / "x"):
         pass
 
-    assert str(caught.value) == (
-        f"cannot make the data directory {data}/file/x: Not a directory; set WAVEDECK_HOME to another"
-    )
+    assert str(caught.value) == (f"cannot make the data directory {data}/file/x: Not a directory; set WAVEDECK_HOME to another")
     monkeypatch.delenv("WAVEDECK_HOME")
     assert data_dir().name == "wavedeck"
