@@ -64,7 +64,7 @@ class Summary(Line):
 def facts_of(row: WaveRow) -> list[str]:
     """What else there is to say; the first is kept longest."""
     until = unix(row.deadline)
-    end = [f"until {clock(until)[:5]}"] if until is not None else []
+    end = [f"deadline {clock(until)[:5]}"] if until is not None else []
     if row.phase in ("queued", "running") and until is not None and now() > until:
         return [
             f"overdue since {clock(until)[:5]}: nothing of it starts",

@@ -144,5 +144,5 @@ def play(seed: int, number: int, server: RedisServer, folder: Path, kinds: dict[
     folder.mkdir(parents=True, exist_ok=True)
     with server.client() as redis, Proxy(str(server.folder / "redis.sock")) as proxy:
         redis.flushall()
-        with contextmanager(rigs)(redis, proxy.url, folder) as rig:
+        with contextmanager(rigs)(redis, lambda _: proxy.url, folder) as rig:
             return Round(draw(seed, number, kinds), server, proxy, rig, f"{seed}:{number}").play()

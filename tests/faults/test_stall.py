@@ -192,7 +192,7 @@ def test_a_pipe_whose_writer_died_before_it_could_say_so_is_finished_without_a_s
     # Given a worker whose value arrives, and whose word that it is there does not
     with server.client() as redis, Proxy(str(server.folder / "redis.sock")) as proxy:
         redis.flushall()
-        with contextmanager(rigs)(redis, proxy.url, tmp_path) as rig:
+        with contextmanager(rigs)(redis, lambda _: proxy.url, tmp_path) as rig:
             wave = rig.launch(rig.flow(TWO))
             victim = rig.start("--slots", "1", "--lease", "1", WHO="dead")
             rig.awaits("begun-dead")
