@@ -10,7 +10,7 @@ from pathlib import Path
 FLOW = """
 import random
 DICE = random.SystemRandom()  # a forked slot must not throw what its sister throws
-JOURNAL = os.open("journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+JOURNAL = os.open(Path(__file__).with_name("journal"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 flow = Flow("chaos", state="chaos", every="1h", keep="7d")
 
