@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from houses import HOUSES, House
+from houses import HOUSES, House, NoTlsError
 from redis import Redis
 
 # pytest puts `tests` on the path, where the folders `console` and `flows` would pass for the packages of those names.
@@ -33,16 +33,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tests marked `every_house` run on each kind of Redis, but with `--redis` on that one only."""
-    if metafunc.definition.get_closest_marker("every_house") and "house" in metafunc.fixturenames:
+    if metafunc.definition.get_closest_marker("every_house") and "redis_house" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--redis")
-        metafunc.parametrize("house", [chosen] if chosen else list(HOUSES), indirect=True, scope="session")
+        metafunc.parametrize("redis_house", [chosen] if chosen else list(HOUSES), indirect=True, scope="session")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     house = config.getoption("--redis") or "standalone"
     for item in items:
         params = getattr(getattr(item, "callspec", None), "params", {})
-        if item.get_closest_marker("one_server") and params.get("house", house) != "standalone":
+        if item.get_closest_marker("one_server") and params.get("redis_house", house) != "standalone":
             item.add_marker(pytest.mark.skip("it is about one plain server"))
 
 
@@ -56,27 +56,29 @@ def houses_of_run() -> Iterator[dict[str, House]]:
 
 
 @pytest.fixture(scope="session")
-def house(request: pytest.FixtureRequest, houses_of_run: dict[str, House]) -> House:
+def redis_house(request: pytest.FixtureRequest, houses_of_run: dict[str, House]) -> House:
     """The Redis of the test: one server, or what `--redis` or `every_house` say. Tests that hurt a server start their own."""
     name = getattr(request, "param", None) or request.config.getoption("--redis") or "standalone"
     if name not in houses_of_run:
         try:
             houses_of_run[name] = HOUSES[name]()
+        except NoTlsError as e:
+            pytest.skip(str(e))
         except RuntimeError as e:
             pytest.fail(str(e), pytrace=False)
     return houses_of_run[name]
 
 
 @pytest.fixture(scope="session")
-def redis_url(house: House) -> str:
+def redis_url(redis_house: House) -> str:
     """URL of that Redis; it may hold what an earlier test wrote."""
-    return house.url
+    return redis_house.url
 
 
 @pytest.fixture(name="redis")
-def redis_client(house: House) -> Iterator[Redis]:
+def redis_client(redis_house: House) -> Iterator[Redis]:
     """A client (bytes, not str) of an empty Redis."""
-    with house.client() as client:
+    with redis_house.client() as client:
         client.flushall()
         yield client
 

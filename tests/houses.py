@@ -8,10 +8,12 @@ import contextlib
 import functools
 import secrets
 import socket
+import subprocess
 from collections.abc import Callable
 from typing import Any, Self
 from urllib.parse import quote
 
+import trustme
 from redis import Redis
 from servers import RedisServer, eventually
 
@@ -54,14 +56,14 @@ class House:
 
 
 class ClusterHouse(House):
-    """Three masters without replicas."""
+    """Three masters without replicas. With `persist` each keeps what it was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, persist: bool = False) -> None:
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "15000")
-            self.nodes = [self._open(RedisServer(*options, tcp=True, port=_cluster_port())) for _ in range(3)]
+            self.nodes = [self._open(RedisServer(*options, tcp=True, port=_cluster_port(), persist=persist)) for _ in range(3)]
             self._join()
             undo.pop_all()
         self.url = "redis+cluster://" + ",".join(node.place for node in self.nodes[:2])  # the third is found
@@ -162,12 +164,18 @@ class TlsHouse(House):
         return self.server.url.replace("://", f"://{quote(name, safe='')}:{quote(password, safe='')}@")
 
 
+class NoTlsError(RuntimeError):
+    """The redis-server of this machine was built without TLS."""
+
+
 class TlsServer(RedisServer):
     """A server over TLS, with a certificate that was made for it."""
 
     def __init__(self) -> None:
         super().__init__(tcp=True)
-        import trustme
+        asked = subprocess.run([self._command[0], "--tls-port", "-1"], capture_output=True, text=True, timeout=20, check=False)
+        if "Bad directive" in asked.stdout + asked.stderr:
+            raise NoTlsError("this redis-server was built without TLS")
 
         ca = trustme.CA()
         own = ca.issue_cert("127.0.0.1")
@@ -182,26 +190,14 @@ class TlsServer(RedisServer):
         self.url = f"rediss://{self.place}/0?ssl_ca_certs={files['ca']}"
 
 
+_TESTS_OWN = """FLUSHALL, KEYS, SCAN, DUMP, EXPIRETIME, XLEN, ZMSCORE, ZINCRBY, HDEL, LSET,
+SCRIPT FLUSH, CONFIG GET, CONFIG SET, CONFIG RESETSTAT, INFO, ACL, CLIENT LIST"""
+
+
 class _Tester(Redis):
     """Commands of the tests' own, which no user of Wavedeck needs, go to `admin`."""
 
-    OWN = frozenset(
-        [
-            "FLUSHALL",
-            "KEYS",
-            "SCAN",
-            "DUMP",
-            "EXPIRETIME",
-            "XLEN",
-            "ZMSCORE",
-            "SCRIPT FLUSH",
-            "CONFIG GET",
-            "CONFIG SET",
-            "INFO",
-            "ACL",
-            "CLIENT LIST",
-        ]
-    )
+    OWN = frozenset(_TESTS_OWN.replace("\n", " ").split(", "))
     admin: Redis
 
     @classmethod

@@ -25,7 +25,7 @@ from engine.payload import encode_json
 from engine.status import Cell
 from engine.store.catalog import Catalog
 from engine.store.claims import Move, Moves, move_command, pack_time, release, renew, trip
-from engine.store.connect import AWAY, connect, find_anew
+from engine.store.connect import RedisAwayError, connect, find_anew
 from engine.store.room import unless_full
 from engine.store.wave import OVERDUE, Wave
 from engine.store.waves import Waves, ring
@@ -364,7 +364,7 @@ def _serve(settings: Settings, flows: Mapping[str, Flow], board: Board, output: 
     faulthandler.enable(file=2, all_threads=False)
     try:
         Slot(settings, flows, board, output).serve(told)
-    except AWAY as e:  # a cluster is looked for when its client is made
+    except RedisAwayError as e:  # a cluster is looked for when its client is made
         log.warning("slot %d: redis is away: %s", os.getpid(), e)
         return 1
     except Exception:

@@ -98,10 +98,10 @@ def redis_server(home: Path | None = None, *, persist: bool = True, start: bool 
 def _external(url: str) -> Server:
     try:
         version, _ = ask(url)
-    except (ValueError, RedisAwayError) as e:
-        raise NoRedis(
-            f"WAVEDECK_REDIS_URL is not the URL of a Redis, such as redis://localhost:6379/0 or unix:///a/path: {e}"
-        ) from e
+    except ValueError as e:
+        raise NoRedis("WAVEDECK_REDIS_URL is not the URL of a Redis, such as redis://localhost:6379/0 or unix:///a/path") from e
+    except RedisAwayError as e:
+        raise NoRedis(f"{e} (from WAVEDECK_REDIS_URL)") from e
     except RedisError as e:
         raise NoRedis(f"no Redis answers at {safe(url)} (from WAVEDECK_REDIS_URL): {str(e).rstrip('.')}") from e
     return Server(url, "external", None, version)

@@ -68,7 +68,7 @@ def connect(url: str, within: float = ANSWER_WITHIN) -> Client:
 
     Raises:
         ValueError: `url` is not a Redis URL.
-        RedisError: it is a cluster's, and no node answers.
+        RedisAwayError: it is a cluster's, and no node answers.
     """
     if Address.of(url).house != "server":
         return elsewhere(url, timeout=within, retries=0)

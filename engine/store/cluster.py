@@ -39,6 +39,12 @@ class Cluster(RedisCluster):
         with _plainly():
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
+    def close(self) -> None:
+        """Closes all connections. redis-py leaves those of a client that was made from a URL to the garbage collector."""
+        with contextlib.suppress(AttributeError):  # it never came to have any
+            self.disconnect_connection_pools()  # type: ignore[no-untyped-call]
+        super().close()
+
     def mget(self, keys: Any, *args: Any) -> Any:
         """As of one server; keys of different slots are not read in one moment."""
         return self.mget_nonatomic(keys, *args) if keys else []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from redis import Redis
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoPermissionError, ReadOnlyError, RedisError
+from redis.exceptions import NoPermissionError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -37,7 +37,7 @@ class RedisAwayError(WavedeckError):
 
 def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3, read_only: bool = False) -> Client:
     """A client of the Redis at `url`: a server, a cluster, or the server that Sentinels name (`address.py`). Connects when it is
-    first used; a cluster's when it is made.
+    first used, to a cluster when it is made.
 
     Parameters:
         timeout: seconds after which a silent server counts as gone.
@@ -45,8 +45,7 @@ def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3, read_only
         retries: how often a command whose connection broke is sent again; all of ours may be repeated.
 
     Raises:
-        RedisAwayError: the URL is none.
-        redis.exceptions.RedisError: no node of the cluster answers.
+        RedisAwayError: the URL is none, or no node of the cluster answers.
     """
     try:
         address = Address.of(url)
@@ -55,7 +54,7 @@ def connect(url: str, *, timeout: float = BLOCK + 5, retries: int = 3, read_only
         options["health_check_interval"] = 0 if read_only else 30
         options["retry"] = Retry(ExponentialWithJitterBackoff(base=0.05, cap=1), retries)
         if address.house == "cluster":
-            return _cluster(address, options, read_only=read_only)
+            return _cluster(url, address, options, read_only=read_only)
         options["retry_on_error"] = [RedisConnectionError, RedisTimeoutError]
         kind = ReadOnlyRedis if read_only else Redis
         if address.house == "sentinel":
@@ -69,7 +68,7 @@ def _over_tcp(timeout: float) -> dict[str, Any]:
     return {"socket_keepalive": True, "socket_connect_timeout": min(timeout, 5)}
 
 
-def _cluster(address: Address, options: dict[str, Any], *, read_only: bool) -> Client:
+def _cluster(url: str, address: Address, options: dict[str, Any], *, read_only: bool) -> Client:
     from redis.cluster import ClusterNode
 
     from engine.store.cluster import Cluster, ReadOnlyCluster
@@ -78,7 +77,10 @@ def _cluster(address: Address, options: dict[str, Any], *, read_only: bool) -> C
         ClusterNode(host, port)  # type: ignore[no-untyped-call]
         for host, port in address.nodes[1:]
     ]
-    return (ReadOnlyCluster if read_only else Cluster)(url=address.url, startup_nodes=more, **options)
+    try:
+        return (ReadOnlyCluster if read_only else Cluster)(url=address.url, startup_nodes=more, **options)
+    except RedisError as e:
+        raise RedisAwayError(f"no answer from Redis at {safe(url)}: {e}") from None
 
 
 def _behind_sentinels(address: Address, options: dict[str, Any], kind: type[Redis]) -> Client:
@@ -144,8 +146,8 @@ def check(redis: Client, url: str) -> None:
     try:
         redis.ping()
         mode = redis.info("server").get("redis_mode", "") if isinstance(redis, Redis) else ""
-    except NoPermissionError:
-        return  # it answers, if only that
+    except ResponseError:
+        return  # it answers, if only that: it may not be asked, or cannot tell
     except RedisError as e:
         raise RedisAwayError(f"no answer from Redis at {safe(url)}: {e}") from None
     if mode == "cluster":

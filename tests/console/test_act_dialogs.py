@@ -337,7 +337,7 @@ async def test_what_was_refused_is_not_remembered(redis: Redis, redis_url: str, 
         await until(pilot, lambda: pilot.app.screen.query("#date"))
         pilot.app.screen.query_one("#date", Input).value = "2013-07-01T15"
         yes = await ready(pilot)
-        redis.delete(*redis.keys("wd:state:*"))
+        redis.delete(*redis.scan_iter("wd:state:*"))
         yes.press()
         await shows(pilot, "has no entity active")
     assert not (tmp_path / "triggered.json").exists()

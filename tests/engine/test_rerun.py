@@ -89,7 +89,7 @@ def test_it_goes_before_the_schedule(redis: "Redis") -> None:
 
 def test_the_partitions_are_the_wave_s_even_of_those_that_are_not_active_any_more(redis: "Redis") -> None:
     wave = a_wave(redis)
-    redis.delete(*redis.keys("wd:state:*"))
+    redis.delete(*redis.scan_iter("wd:state:*"))
     States(redis).seen("shops", [("e3", "elsewhere")], DATE.start.timestamp())
 
     new = rerun(redis, wave, by="ada", entities=[3, 0, 2, 3]).wave

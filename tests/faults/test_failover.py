@@ -1,11 +1,11 @@
-"""The server of a wave dies for good and its replica takes over: workers wait, go on, and the wave ends whole."""
+"""The server of a wave dies, and its replica takes over or it comes back: workers wait, go on, and the wave ends whole."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from houses import SentinelHouse
+from houses import ClusterHouse, SentinelHouse
 from redis.exceptions import RedisError
 from rig import Rig, rigs
 from servers import eventually
@@ -77,12 +77,14 @@ def test_claims_that_the_replica_never_heard_of_are_made_again(guarded: Rig, hou
     wave = guarded.launch(guarded.flow(FLOW), *ENTITIES)
     with house.replica.client() as replica:
         eventually(lambda: Waves(replica).find(wave.id, "main"), what="the replica has the wave")
-    house.replica.pause()
+        replica.config_set("masteruser", "nobody")
+        replica.config_set("masterauth", "wrong")
+        replica.execute_command("CLIENT", "KILL", "TYPE", "master")
+        eventually(lambda: replica.info("replication")["master_link_status"] == "down", what="it hears no more")
     workers = [guarded.start("--slots", "1", "--lease", "2", "--until-idle") for _ in range(2)]
     in_mid_wave(guarded)
 
     house.master.kill()
-    house.replica.resume()
     for worker in workers:
         assert worker.wait(90) == 0, guarded.logs()
 
@@ -90,3 +92,42 @@ def test_claims_that_the_replica_never_heard_of_are_made_again(guarded: Rig, hou
         assert not Waves(now).progress(wave).wave.running
     all_is_there(guarded, wave)
     assert len(guarded.runs()) > len(set(guarded.runs())), "what was lost was done twice"
+
+
+def test_a_node_of_a_cluster_that_dies_in_mid_wave_and_comes_back_costs_nothing(tmp_path: Path) -> None:
+    """Without its slots the cluster serves nothing, and says so in words of its own."""
+    with ClusterHouse(persist=True) as cluster, cluster.client() as redis:
+        for rig in rigs(redis, cluster.url_for, tmp_path):
+            wave = rig.launch(rig.flow(FLOW), *ENTITIES)
+            workers = [rig.start("--slots", "1", "--lease", "2", "--until-idle") for _ in range(2)]
+            in_mid_wave(rig)
+            holder = redis.get_node_from_key(wave.key("board"))
+
+            next(node for node in cluster.nodes if node.place.endswith(f":{holder.port}")).restart()
+
+            for worker in workers:
+                assert worker.wait(90) == 0, rig.logs()
+            all_is_there(rig, wave)
+            assert "redis is away" in rig.logs()
+
+
+def test_a_server_that_only_reads_for_a_while_is_waited_for(rig: Rig) -> None:
+    """As after a failover behind one address: the connection is open still, and the server is a replica by now."""
+    wave = rig.launch(rig.flow(FLOW), *ENTITIES)
+    workers = [rig.start("--slots", "1", "--lease", "1", "--until-idle") for _ in range(2)]
+    in_mid_wave(rig)
+
+    rig.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
+    try:
+        eventually(
+            lambda: rig.redis.info("errorstats").get("errorstat_READONLY", {}).get("count", 0) > 4, 30, what="they were refused"
+        )
+        for worker in workers:
+            assert worker.poll() is None, rig.logs()
+    finally:
+        rig.redis.execute_command("REPLICAOF", "NO", "ONE")
+    for worker in workers:
+        assert worker.wait(60) == 0, rig.logs()
+
+    all_is_there(rig, wave)
+    assert "exit code" not in rig.logs() and "Traceback" not in rig.logs(), "no slot died of it"

@@ -10,6 +10,6 @@ from rig import Rig, rigs
 
 
 @pytest.fixture
-def rig(redis: "Redis", house: House, tmp_path: Path) -> Iterator[Rig]:
+def rig(redis: "Redis", redis_house: House, tmp_path: Path) -> Iterator[Rig]:
     """An empty Redis and a folder for a flow and its workers."""
-    yield from rigs(redis, house.url_for, tmp_path)
+    yield from rigs(redis, redis_house.url_for, tmp_path)

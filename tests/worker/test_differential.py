@@ -107,9 +107,9 @@ def reference(graph: Graph, entity: str, name: str) -> dict[Date, tuple[str, lis
 
 
 @pytest.fixture(scope="module")
-def module_rig(house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with house.client() as redis:
-        yield from rigs(redis, house.url_for, tmp_path_factory.mktemp("differential"))
+def module_rig(redis_house: House, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with redis_house.client() as redis:
+        yield from rigs(redis, redis_house.url_for, tmp_path_factory.mktemp("differential"))
 
 
 @settings(

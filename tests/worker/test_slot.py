@@ -95,7 +95,7 @@ def test_a_wave_whose_end_was_not_taken_off_the_queue_is_by_whoever_comes_next(
 
 def test_a_wave_that_is_gone_is_taken_off_the_queue(rig: Rig, flow: Flow, slot: Slot) -> None:
     wave = rig.launch(flow, "a", "b")
-    rig.redis.delete(*rig.redis.keys(f"*{wave.id}*"))
+    rig.redis.delete(*rig.redis.scan_iter(f"*{wave.id}*"))
 
     assert not slot._round()
     assert slot._idle()

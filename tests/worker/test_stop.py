@@ -251,7 +251,7 @@ def test_a_slot_that_dies_over_a_wave_that_has_expired_does_not_hold_its_worker(
     [slot] = rig.slots_of(worker)
 
     # When
-    rig.redis.delete(*rig.redis.keys(f"*{wave.id}*"))
+    rig.redis.delete(*rig.redis.scan_iter(f"*{wave.id}*"))
     os.kill(slot, signal.SIGKILL)
 
     # Then
