@@ -71,8 +71,8 @@ def rounds(total: Total) -> str:
     lines = [
         f"{total.date}, {total.cores} shared cores, seed {total.seed}: {total.rounds} rounds in {total.seconds / 60:.0f} minutes, leases of "
         f"{total.lease:g} s, {sum(total.faults.values()):,} faults, {total.cells:,} cells, {total.reads:,} readings, {total.probes:,} stale tokens tried. "
-        f"Of {total.executed:,} cells that ran to their end, user code did so {total.again:,} times more than once: what a worker had "
-        "computed and not written yet when it was killed or cut off.",
+        f"User code came to its end in {total.executed:,} cells, and {total.again:,} times once more in one of them; what I6 shows is that none of "
+        "these second executions began when the first one's value, or the cell's end, had been seen.",
         "",
         "| invariant | rounds in which it held |",
         "| --- | ---: |",
