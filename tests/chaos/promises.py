@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-FAULTS, STORE, WORKER = "tests/faults/", "tests/store/", "tests/worker/"
+FAULTS, STORE, WORKER, HOSTILE = "tests/faults/", "tests/store/", "tests/worker/", "tests/hostile/"
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,25 @@ PROMISES = (
     Promise(
         "Redis hangs, or cannot be reached for a while",
         "What was computed is kept until it can be written. Nothing more is started meanwhile.",
-        (FAULTS + "test_chaos.py::test_a_round_in_which_something_was_wrong_once",),
+        (
+            FAULTS + "test_away.py::test_workers_wait_and_go_on",
+            FAULTS + "test_chaos.py::test_a_round_in_which_something_was_wrong_once",
+        ),
         ("pause Redis", "refuse connections"),
+    ),
+    Promise(
+        "Redis fails over to a replica (Sentinel), or a node of a cluster dies and comes back",
+        "Workers find the new master and go on. What it had not heard of is computed again; see the limits.",
+        (
+            FAULTS + "test_failover.py::test_a_master_that_dies_in_mid_wave_is_replaced_by_its_replica",
+            FAULTS + "test_failover.py::test_claims_that_the_replica_never_heard_of_are_made_again",
+            FAULTS + "test_failover.py::test_a_node_of_a_cluster_that_dies_in_mid_wave_and_comes_back_costs_nothing",
+        ),
+    ),
+    Promise(
+        "Redis comes back empty",
+        "Workers go on with what is queued then, and tell of themselves and their flows again.",
+        (FAULTS + "test_away.py::test_a_redis_that_comes_back_empty_leaves_no_worker_behind",),
     ),
     Promise(
         "Redis forgets its scripts (NOSCRIPT: a restart, a failover, SCRIPT FLUSH)",
@@ -108,9 +125,13 @@ PROMISES = (
         ("lose replies", "slow link"),
     ),
     Promise(
-        "Redis is full",
-        "Workers wait until there is room; no cell is blamed.",
-        (FAULTS + "test_kill.py::test_a_redis_that_is_full_for_a_while_costs_nothing",),
+        "Redis is full (`maxmemory`, noeviction)",
+        "Init refuses a wave that does not fit, with the numbers. In mid-wave a value that is refused fails its cell as `RedisFull`; nothing more is taken up until there is room, then the wave goes on.",
+        (
+            STORE + "test_need.py::test_a_wave_that_does_not_fit_is_refused_with_the_numbers_and_leaves_nothing",
+            FAULTS + "test_full.py::test_what_is_under_way_fails_with_the_reason_and_the_rest_waits_for_room",
+            FAULTS + "test_full.py::test_leases_are_kept_while_redis_is_full",
+        ),
     ),
     Promise(
         "a wave is cancelled",
@@ -124,9 +145,10 @@ PROMISES = (
     ),
     Promise(
         "a wave's deadline passes",
-        "Nothing of it starts any more; what was not begun is `Cancelled`.",
+        "Nothing of it starts any more, whether anybody has noticed or not; what runs may end, the rest is `Cancelled` as «overdue».",
         (
-            WORKER + "test_stop.py::test_a_wave_past_its_deadline_is_cancelled_by_who_would_serve_it",
+            FAULTS + "test_deadline.py::test_what_runs_at_the_deadline_may_end_and_nothing_else_starts",
+            FAULTS + "test_deadline.py::test_with_no_worker_alive_the_next_init_ends_what_is_overdue",
             STORE + "test_scripts.py::test_a_wave_past_its_deadline_starts_nothing",
         ),
         ("deadline",),
@@ -147,9 +169,13 @@ PROMISES = (
         ("drain at once",),
     ),
     Promise(
-        "hostile input: names of entities, partitions, dates",
-        "They are data all the way: in keys, in scripts, in the environment of commands.",
-        (WORKER + "test_wave.py::test_hostile_entities_go_all_the_way_as_data",),
+        "hostile input: keys, configs, versions, values, logs, error texts",
+        "Data everywhere: what was written is read back to the byte, or refused whole with the reason. Nothing is executed, no markup, nothing that a terminal obeys.",
+        (
+            HOSTILE + "test_hostile_waves.py::test_a_wave_over_every_string",
+            HOSTILE + "test_hostile_waves.py::test_commands_get_and_give_every_string_as_it_is",
+            HOSTILE + "test_hostile_acts.py::test_a_wave_is_started_whole_or_not_at_all",
+        ),
     ),
     Promise(
         "a cell kills its worker, twice",
