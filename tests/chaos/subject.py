@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FLOW = """
-import random
+import functools, random
 DICE = random.SystemRandom()  # a forked slot must not throw what its sister throws
-JOURNAL = os.open(Path(__file__).with_name("journal"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+
+@functools.cache  # where workers run, not where the flow is only imported
+def journal():
+    return os.open("journal", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 flow = Flow("chaos", state="chaos", every="1h", keep="7d")
 
 def say(what, date, task, entity, nonce):
-    os.write(JOURNAL, f"{what} {date} {task} {entity} {os.getpid()} {nonce} {time.time():.6f}\\n".encode())
+    os.write(journal(), f"{what} {date} {task} {entity} {os.getpid()} {nonce} {time.time():.6f}\\n".encode())
 
 def run(task, entity, date, seconds, wrong=False):
     nonce = f"{os.getpid()}-{DICE.getrandbits(48):x}"
