@@ -1,6 +1,6 @@
 """A cluster's client: redis-py's, so that whoever uses it need not know that there are several nodes.
 
-It differs in four things. `mget` reads keys of any slots. What a wave needs is allowed in pipelines. The keys of a script call are
+It differs in five things. A transaction's replies are read as a server's are. `mget` reads keys of any slots. What a wave needs is allowed in pipelines. The keys of a script call are
 known without asking the server. And what goes wrong is said with the errors of one server: a cluster that cannot be reached, or
 does not serve all its slots, is a `ConnectionError`.
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterPipeline, RedisCluster
+from redis.cluster import ClusterPipeline, PipelineCommand, RedisCluster, TransactionStrategy
 from redis.exceptions import (
     AskError,
     ClusterError,
@@ -72,8 +72,24 @@ class Pipeline(ClusterPipeline):
     """As `redis.client.Pipeline`."""
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
+        commands = list(self._execution_strategy.command_queue)
         with _plainly():
-            return super().execute(raise_on_error)
+            replies = super().execute(raise_on_error)
+        return self._read(commands, replies) if self._is_transaction else replies
+
+    @property
+    def _is_transaction(self) -> bool:
+        return isinstance(self._execution_strategy, TransactionStrategy)
+
+    def _read(self, commands: list[PipelineCommand], replies: list[Any]) -> list[Any]:
+        """Replies of a transaction as those of a server's are read; redis-py gives them as they came."""
+        readers = self.get_default_node().redis_connection.response_callbacks  # type: ignore[no-untyped-call]
+        read = []
+        for command, reply in zip(commands, replies, strict=True):
+            options = {name: value for name, value in command.options.items() if name != "keys"}
+            plain = isinstance(reply, Exception) or command.args[0] not in readers
+            read.append(reply if plain else readers[command.args[0]](reply, **options))
+        return read
 
     def watch(self, *names: Any) -> Any:
         # A transaction whose connection broke would be begun anew, and no longer watch.
