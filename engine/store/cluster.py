@@ -1,15 +1,15 @@
 """A cluster's client: redis-py's, so that whoever uses it need not know that there are several nodes.
 
-It differs in five things. A transaction's replies are read as a server's are. `mget` reads keys of any slots. What a wave needs is allowed in pipelines. The keys of a script call are
-known without asking the server. And what goes wrong is said with the errors of one server: a cluster that cannot be reached, or
-does not serve all its slots, is a `ConnectionError`.
+It differs in five things. A transaction's replies are read as a server's are. `mget` reads keys of any slots. What a wave needs is
+allowed in pipelines. The keys of a script call are known without asking the server. And what goes wrong is said with the errors of one
+server: a cluster that cannot be reached, or does not serve all its slots, is a `ConnectionError`.
 
 A pipeline goes to several nodes at once, so its commands are in order only as far as their keys share a hash tag.
 """
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterPipeline, PipelineCommand, RedisCluster, TransactionStrategy
@@ -31,6 +31,8 @@ from engine.store.read_only import only_reads
 class Cluster(RedisCluster):
     """As `Redis`, of all nodes. Connects when it is made."""
 
+    _commands: ClassVar[dict[str, Any]] = {}
+
     def __init__(self, **options: Any) -> None:
         with _plainly():
             super().__init__(**options)
@@ -38,6 +40,12 @@ class Cluster(RedisCluster):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         with _plainly():
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    def command(self, **options: Any) -> Any:
+        """What there are for commands, and where their keys stand in them: 90 kB, so every client of a process reads the same."""
+        if not Cluster._commands:
+            Cluster._commands.update(super().command(**options))
+        return Cluster._commands
 
     def close(self) -> None:
         """Closes all connections. redis-py leaves those of a client that was made from a URL to the garbage collector."""
