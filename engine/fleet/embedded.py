@@ -27,7 +27,7 @@ from redis.exceptions import RedisError
 from engine.fleet.binaries import Kind
 from engine.fleet.record import ANSWER_WITHIN, NoRedis, Record, ask, read_record
 from engine.fleet.server import serving
-from engine.store.address import safe
+from engine.store.address import Address, safe
 from engine.store.connect import RedisAwayError
 
 __all__ = ["NoRedis", "Server", "data_dir", "find_running", "redis_server"]
@@ -96,6 +96,10 @@ def redis_server(home: Path | None = None, *, persist: bool = True, start: bool 
 
 
 def _external(url: str) -> Server:
+    try:
+        Address.of(url)
+    except ValueError as e:
+        raise NoRedis(f"{safe(url)!r} (from WAVEDECK_REDIS_URL) is no Redis URL: {e}") from e
     try:
         version, _ = ask(url)
     except ValueError as e:

@@ -22,9 +22,9 @@ _IN_SCRIPTS = """
 _WORKS = "get mget set exists ttl expire hgetall hkeys hexists zcard zrevrange zremrangebyscore zremrangebyrank blpop ltrim"
 _LOOKS = """
     get mget getrange strlen exists ttl pttl hget hmget hgetall hkeys hlen hscan hexists lrange llen lindex lpos zrange zrevrange
-    zrangebyscore zcard zcount zscore xrevrange memory|usage multi exec
+    zrangebyscore zcard zcount zscore xrevrange memory|usage multi exec unwatch
 """
-_ACTS = "set expire unlink rename ltrim xadd xdel zremrangebyscore watch unwatch"
+_ACTS = "set expire unlink rename ltrim xadd xdel zremrangebyscore watch"
 
 COMMANDS = {
     "worker": f"{_FINDS} {_SCRIPTS} {_IN_SCRIPTS} {_WORKS}",

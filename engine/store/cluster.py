@@ -1,18 +1,18 @@
 """A cluster's client: redis-py's, so that whoever uses it need not know that there are several nodes.
 
-It differs in four things. `mget` reads keys of any slots. What a wave needs is allowed in pipelines. The keys of a script call are
-known without asking the server. And what goes wrong is said with the errors of one server: a cluster that cannot be reached, or
-does not serve all its slots, is a `ConnectionError`.
+It differs in five things. A transaction's replies are read as a server's are. `mget` reads keys of any slots. What a wave needs is
+allowed in pipelines. The keys of a script call are known without asking the server. And what goes wrong is said with the errors of one
+server: a cluster that cannot be reached, or does not serve all its slots, is a `ConnectionError`.
 
 A pipeline goes to several nodes at once, so its commands are in order only as far as their keys share a hash tag.
 """
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from redis.backoff import NoBackoff
-from redis.cluster import ClusterPipeline, RedisCluster
+from redis.cluster import ClusterPipeline, PipelineCommand, RedisCluster, TransactionStrategy
 from redis.exceptions import (
     AskError,
     ClusterError,
@@ -31,6 +31,8 @@ from engine.store.read_only import only_reads
 class Cluster(RedisCluster):
     """As `Redis`, of all nodes. Connects when it is made."""
 
+    _commands: ClassVar[dict[str, Any]] = {}
+
     def __init__(self, **options: Any) -> None:
         with _plainly():
             super().__init__(**options)
@@ -38,6 +40,12 @@ class Cluster(RedisCluster):
     def execute_command(self, *args: Any, **options: Any) -> Any:
         with _plainly():
             return super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+
+    def command(self, **options: Any) -> Any:
+        """What there are for commands, and where their keys stand in them: 90 kB, so every client of a process reads the same."""
+        if not Cluster._commands:
+            Cluster._commands.update(super().command(**options))
+        return Cluster._commands
 
     def close(self) -> None:
         """Closes all connections. redis-py leaves those of a client that was made from a URL to the garbage collector."""
@@ -72,8 +80,24 @@ class Pipeline(ClusterPipeline):
     """As `redis.client.Pipeline`."""
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
+        commands = list(self._execution_strategy.command_queue)
         with _plainly():
-            return super().execute(raise_on_error)
+            replies = super().execute(raise_on_error)
+        return self._read(commands, replies) if self._is_transaction else replies
+
+    @property
+    def _is_transaction(self) -> bool:
+        return isinstance(self._execution_strategy, TransactionStrategy)
+
+    def _read(self, commands: list[PipelineCommand], replies: list[Any]) -> list[Any]:
+        """Replies of a transaction as those of a server's are read; redis-py gives them as they came."""
+        readers = self.get_default_node().redis_connection.response_callbacks  # type: ignore[no-untyped-call]
+        read = []
+        for command, reply in zip(commands, replies, strict=True):
+            options = {name: value for name, value in command.options.items() if name != "keys"}
+            plain = isinstance(reply, Exception) or command.args[0] not in readers
+            read.append(reply if plain else readers[command.args[0]](reply, **options))
+        return read
 
     def watch(self, *names: Any) -> Any:
         # A transaction whose connection broke would be begun anew, and no longer watch.

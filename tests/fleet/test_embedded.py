@@ -251,6 +251,12 @@ def test_the_url_of_the_environment_comes_first(data: Path, redis_url: str, monk
     [
         ("redis://:s3cret@127.0.0.1:1/0", "no Redis answers at redis://127.0.0.1:1/0 (from WAVEDECK_REDIS_URL): "),
         ("unix:///no/such.sock", "no Redis answers at unix:///no/such.sock (from WAVEDECK_REDIS_URL): "),
+        (
+            "redis+sentinel://:s3cret@a:1",
+            "'redis+sentinel://a:1' (from WAVEDECK_REDIS_URL) is no Redis URL: it does not say which",
+        ),
+        ("redis+cluster://:s3cret@127.0.0.1:1", "no answer from Redis at redis+cluster://127.0.0.1:1: "),
+        ("redis+sentinel://:s3cret@127.0.0.1:1/waves", "no Redis answers at redis+sentinel://127.0.0.1:1/waves (from "),
         ("localhost:6379", "WAVEDECK_REDIS_URL is not the URL of a Redis, such as "),
     ],
 )
