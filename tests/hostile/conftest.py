@@ -10,6 +10,7 @@ from redis import Redis
 sys.path.append(str(Path(__file__).parents[1] / "worker"))
 sys.path.append(str(Path(__file__).parents[1] / "console"))
 
+from canaries import canaries
 from rig import Rig, rigs
 
 
@@ -18,8 +19,3 @@ def rig(redis: "Redis", redis_url: str, tmp_path: Path) -> Iterator[Rig]:
     """An empty Redis and a folder for a flow and its workers; nothing that was carried out as code has left a file there."""
     yield from rigs(redis, lambda _: redis_url, tmp_path)
     assert canaries(tmp_path) == []
-
-
-def canaries(*folders: Path) -> list[Path]:
-    """Files that a string would have made, had somebody carried it out: in these folders and where the tests run."""
-    return [path for folder in (*folders, Path.cwd()) for path in folder.rglob("pwned*") if ".venv" not in path.parts]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import canaries
+from canaries import canaries
 from naughty import FEW, LONG, MEGABYTE, STRINGS, is_text
 from redis import Redis
 from rig import DATE, Rig
