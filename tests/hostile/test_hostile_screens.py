@@ -26,10 +26,19 @@ from console.screens.prompts import FilterBar
 from console.screens.state_lists import MemberList, PartitionList
 from console.settings import Settings
 from console.widgets.text import clean, dotted
+from engine.store.waves import Waves
 
 TALL, SMALL = (150, 120), (80, 24)
 SEVERAL = [text for family in FAMILIES.values() for text in family[:: max(len(family) // 2, 1)] if text in TEXTS][2::8]
 """Entities that are opened one by one."""
+
+
+@pytest.fixture(autouse=True)
+def _no_screen_relies_on_the_last_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    def leaked(text: str) -> str:
+        raise AssertionError(f"a screen draws {text!a} as it is")
+
+    monkeypatch.setattr("console.widgets.paint.clean", leaked)
 
 
 def check(pilot: Pilot[Any], where: str) -> str:
@@ -66,6 +75,10 @@ async def test_every_screen_shows_every_string_as_text(redis: Redis, redis_url: 
  "workers": "w0", "acts": "WHAT", "pipes": "main", "pipes main": "sales", f"pipes main/sales {DATE}": "touch pwned-1",
     }  # fmt: skip
     whole = (f"wave {wave}", "state shops", f"pipes main/sales {DATE}")
+    ended = [
+        progress.wave.id for progress in Waves(redis).recent(200) if progress.wave.cancelled and odd(progress.wave.cancelled)
+    ]
+    places |= {f"wave {wave_id}": "cancelled" for wave_id in ended[:6]}
     told: dict[str, str] = {}
     async with WavedeckApp(redis_url).run_test(size=TALL) as pilot:
         await shows(pilot, "shops")
