@@ -260,8 +260,11 @@ class WavedeckApp(App[None]):
 
     def action_save(self) -> None:
         if (screen := self.deck_screen) is not None:
-            from console.save import save
+            from console.save import hand_over, save
 
+            if self.is_web:  # whoever looks at the page has no business on the disk of the machine that serves it
+                self.tell(f"{hand_over(self, screen.place)} is on its way to your browser")
+                return
             try:
                 files = save(self, screen.place, self.settings.save)
             except OSError as error:

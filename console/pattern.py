@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -39,7 +40,9 @@ class Pattern:
         self.pattern = text
         self._flags = flags
         try:
-            self._quick = re.compile(text, flags)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of what may mean something else one day
+                self._quick = re.compile(text, flags)
         except (re.error, RecursionError, OverflowError) as error:
             raise BadPattern(str(error)) from None
         # What is not repeated as a group takes at most length ** (choices + 1) steps: each of them begins and ends anywhere.

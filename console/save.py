@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import time
 from pathlib import Path
@@ -33,8 +34,18 @@ def save(app: App[Any], place: Locator, folder: str) -> list[Path]:
         OSError: they cannot be written.
     """
     where = Path(folder).expanduser() if folder else Path.cwd()
-    stem = f"wavedeck-{time.strftime('%Y%m%d-%H%M%S', time.localtime(now()))}-{place.view}"
-    files = [where / f"{stem}.svg", where / f"{stem}.txt"]
+    files = [where / f"{_stem(place)}.svg", where / f"{_stem(place)}.txt"]
     files[0].write_text(screen_svg(app), encoding="utf-8")
     files[1].write_text(f":{place}\n{screen_text(app)}", encoding="utf-8")
     return files
+
+
+def hand_over(app: App[Any], place: Locator) -> str:
+    """Gives the picture to the browser in which the console is seen, as a download; its name. Nothing is written here."""
+    name = f"{_stem(place)}.svg"
+    app.deliver_binary(io.BytesIO(screen_svg(app).encode()), save_filename=name, mime_type="image/svg+xml")
+    return name
+
+
+def _stem(place: Locator) -> str:
+    return f"wavedeck-{time.strftime('%Y%m%d-%H%M%S', time.localtime(now()))}-{place.view}"

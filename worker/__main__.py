@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import re
 import secrets
 import socket
 import sys
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--until-idle", action="store_true", help="end when nothing is left to do")
     parser.add_argument("--lease", type=float, default=LEASE, help="seconds that a claim lives without being renewed")
     parser.add_argument("--stop-timeout", type=float, default=110.0, help="seconds that SIGTERM leaves to what runs")
-    parser.add_argument("--name", default=f"{socket.gethostname()[:20]}-{secrets.token_hex(3)}", help="how it is called")
+    parser.add_argument("--name", default=f"{_host()}-{secrets.token_hex(3)}", help="how it is called")
     args = parser.parse_args(argv)
     _log_to_stderr(os.environ.get("WAVEDECK_LOG", "INFO").upper())
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -64,6 +65,12 @@ def main(argv: list[str] | None = None) -> int:
     except WavedeckError as e:
         print(f"wavedeck worker: {plain(str(e))}", file=sys.stderr)  # noqa: T201
         return 1
+
+
+def _host() -> str:
+    """This machine's name as the beginning of a worker's, which begins with a letter: that of a container often does not."""
+    name = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname()[:20])
+    return name if name[:1].isalpha() else f"w{name}"
 
 
 class _Plain(logging.Formatter):

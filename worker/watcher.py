@@ -341,7 +341,7 @@ class Watcher:
             memory=sum(map(_memory, [os.getpid(), *self._children])),
             served=self._served + sum(c.board.served for c in self._children.values()),
             draining=bool(self._stop_at),
-            image=os.environ.get("WAVEDECK_IMAGE", ""),
+            image=os.environ.get("WAVEDECK_IMAGE", "")[:500].encode("utf-8", "replace").decode(),
             flows=sorted(self.flows),
         )
 

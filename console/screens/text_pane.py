@@ -21,7 +21,7 @@ from console.actions import bindings
 from console.pattern import BadPattern, Pattern, pattern
 from console.theme import Palette
 from console.widgets.paint import line_width, palette_on, strip_of
-from console.widgets.text import clean
+from console.widgets.text import MAX_MARKS, clean
 from engine.status import Status
 
 Tone = Literal["text", "muted", "faint", "lit"] | Status
@@ -258,15 +258,15 @@ def _rows(one: TextLine, width: int) -> list[list[Text]]:
     left, lead = width, sum(cell_len(clean(part.text)) for part in one[:-1])
     hang = lead if lead <= HANG_MOST and lead < width // 2 else 0
     for part in one:
-        text = clean(part.text)
-        while cell_len(text) > left:
-            head = chop_cells(text, left)[0] if left > 1 else ""
+        text, at = clean(part.text), 0
+        while cell_len(slab := text[at : at + (1 + MAX_MARKS) * (left + 1)]) > left:  # a row of it: a line may be very long
+            head = chop_cells(slab, left)[0] if left > 1 else ""
             at_word = head.rfind(" ") + 1
-            if at_word > len(head) // 2 and text[len(head)] != " ":
+            if at_word > len(head) // 2 and slab[len(head)] != " ":
                 head = head[:at_word]
             rows[-1].append(replace(part, text=head))
             rows.append([Text(" " * hang)])
-            text, left = text[len(head) :], width - hang
-        rows[-1].append(replace(part, text=text))
-        left -= cell_len(text)
+            at, left = at + len(head), width - hang
+        rows[-1].append(replace(part, text=text[at:]))
+        left -= cell_len(text[at:])
     return rows

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len
+
 from console.moment import now
 from console.screens.chrome import Line, Piece
 from console.screens.wave_list import phase_look
@@ -11,7 +13,7 @@ from console.screens.words import ago, clock, duration, rate, unix
 from console.theme import Palette, look
 from console.views import WaveRow
 from console.widgets.bar import progress
-from console.widgets.text import short_seconds
+from console.widgets.text import clean, short_seconds
 from engine.status import Status
 
 
@@ -51,10 +53,10 @@ class Summary(Line):
                 used += len(text)
         facts = [self._then] if self._then else facts_of(row)
         late = row.late and not self._then
-        while facts and used + sum(len(f) + 3 for f in facts) > width:
+        while facts and used + sum(cell_len(f) + 3 for f in facts) > width:
             facts.pop()
         text = " · ".join(facts)
-        yield " " * max(width - used - len(text) - 1, 2), palette.text
+        yield " " * max(width - used - cell_len(text) - 1, 2), palette.text
         if late and facts:
             yield facts[0], palette.style(Status.FAILED)
             text = text.removeprefix(facts[0])
@@ -77,4 +79,4 @@ def facts_of(row: WaveRow) -> list[str]:
         left = f"{left}, overdue {clock(until)[:5]}" if row.late and until is not None else left
         return [left, f"{duration(row.seconds)} elapsed", rate(row.rate), *end]
     took = [f"took {short_seconds(row.seconds)}"] if row.started else []
-    return [*([row.cancelled] if row.cancelled else []), *took, ago(now() - (unix(row.ended) or now()))]
+    return [*([clean(row.cancelled[:60])] if row.cancelled else []), *took, ago(now() - (unix(row.ended) or now()))]

@@ -93,7 +93,10 @@ class ConsoleServer(Server):
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if (reason := self.refusal(request)) is not None:
             return web.Response(status=403, text=f"wavedeck: {reason}\n", headers=HEADERS)
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except (OSError, ValueError):  # a name that no file can have
+            return web.Response(status=404, text="wavedeck: there is no such thing\n", headers=HEADERS)
         if not response.prepared:
             response.headers.update(HEADERS)
             if self.token and request.query.get("token"):

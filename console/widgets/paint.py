@@ -16,6 +16,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from console.theme import ASCII, Palette, on, palette_of
+from console.widgets.text import clean
 
 if TYPE_CHECKING:
     _Base = Widget
@@ -138,7 +139,8 @@ def line_width(widget: Widget) -> int:
 
 
 def strip_of(pieces: Iterable[tuple[str, Style]], width: int, rest: Style) -> Strip:
-    """One line of exactly `width` cells; what is missing is filled in the style `rest`. The texts must be clean."""
+    """One line of exactly `width` cells; what is missing is filled in the style `rest`. The texts must be clean; one that is not would be
+    obeyed by the terminal, so here it is cleaned, whatever that does to the columns."""
     texts: list[str] = []
     styles: list[Style] = []
     for text, style in pieces:
@@ -147,6 +149,7 @@ def strip_of(pieces: Iterable[tuple[str, Style]], width: int, rest: Style) -> St
         elif text:
             texts.append(text)
             styles.append(style)
+    texts = [text if text.isprintable() else clean(text) for text in texts]
     if ASCII:
         texts = [text.translate(ASCII) for text in texts]
     used = sum([len(text) if text.isascii() else cell_len(text) for text in texts])

@@ -31,7 +31,8 @@ def _piled(text: str) -> bool:
 
 def printed(data: bytes) -> list[str]:
     """What of a command's output to a terminal is neither text nor a colour."""
-    return odd(SGR.sub("", data.decode("utf-8", "surrogateescape")).replace("\r\n", "\n"))
+    text = SGR.sub("", data.decode("utf-8", "surrogateescape")).replace("\r\n", "\n")
+    return sorted({ascii(c) for c in text if c != "\n" and not c.isprintable()})
 
 
 def kinds(data: bytes) -> set[str]:
