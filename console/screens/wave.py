@@ -28,6 +28,9 @@ from console.widgets.text import clean, fit
 if TYPE_CHECKING:
     from console.widgets.heat_map import HeatMap
 
+BY_THE_MINUTE = 15
+"""Seconds between looks at reasons that are told by the minute."""
+
 
 class WaveScreen(WaveParts):
     """The flow as a graph, and below it the entities: as rows or as a heat map, now or at an earlier moment."""
@@ -105,7 +108,7 @@ class WaveScreen(WaveParts):
             self._look()
             if self._news is not None and self._then is None:
                 self._asks.again(self._sort_now, self._chosen, self._news)
-        due = self._reasons.hurried or (self._reasons.counting and calm)
+        due = self._reasons.hurried or (self._reasons.counting and not self._second_number % BY_THE_MINUTE)
         if due and self._then is None and not self._mapped:
             self._reasons.counting = self._reasons.hurried = False
             self._matrix.ask_again()

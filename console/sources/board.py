@@ -33,6 +33,8 @@ PACE = 250_000
 DOUBT = 30.0
 """Seconds after which a wave that runs is read as a whole although its counters say that nothing has moved: two cells may have changed
 places."""
+CALM = 10.0
+"""And seconds for which the rows on the screen are believed while they say so."""
 FEW = 64
 """Pieces of the board up to which they are asked for one by one."""
 UNREAD = 0
@@ -57,6 +59,7 @@ class BoardReader:
         self._stored: tuple[Any, Any] = (None, None)
         self._progress: Progress | None = None
         self._rows = _Rows((), 0, 0)
+        self._rows_at, self._quiet = 0.0, False
         self._no_rows = False
 
     def want(self) -> None:
@@ -77,6 +80,9 @@ class BoardReader:
         whole = self._is_due(wave, began)
         wanted, self._wanted = self._wanted, False
         window = () if whole else tuple(self.window or ())
+        if not whole and self._calm(window, began) and self._unmoved(redis, wave):
+            assert self._progress is not None  # noqa: S101 - it is calm, so it was read
+            return self._progress, False
         if (window, wave.n) != (self._rows.entities, self._rows.n):
             self._rows = _Rows(window, wave.n, len(wave.tasks))
         try:
@@ -85,12 +91,23 @@ class BoardReader:
             self._wanted = self._wanted or wanted
             raise
         progress, counted = self._told(wave, record, counts)
+        self._rows_at = began
         if whole:
             self._take(wave, cells[0] or b"", began)
         else:
             self.board = self._rows.put(self.board or bytes(wave.cells), cells)
             self.behind = self.behind or counted or self.board is not before
-        return progress, counted or self.board is not before
+        self._quiet = not (counted or self.board is not before)
+        return progress, not self._quiet
+
+    def _calm(self, window: tuple[int, ...], now: float) -> bool:
+        """Whether these rows were read a moment ago and nothing moved."""
+        return self._quiet and window == self._rows.entities and now - self._rows_at < CALM
+
+    def _unmoved(self, redis: Client, wave: Wave) -> bool:
+        """Whether the record and the counters are what they were: then the rows are not asked for."""
+        told = read_together(redis, lambda trip: (trip.hgetall(wave.key("wave")), trip.hgetall(wave.key("counts"))))
+        return tuple(told) == self._stored
 
     def _is_due(self, wave: Wave, now: float) -> bool:
         if self._wanted or (not self.board and not self.slow_link):
