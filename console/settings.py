@@ -2,7 +2,7 @@
 
 theme = "wavedeck-light"          # any theme of Textual's or ours; TEXTUAL_THEME goes before it
 glyphs = "ascii"                  # for fonts without the glyphs
-save = "/somewhere"               # where ctrl-s puts screens; default: the directory the console was started in
+save = "/somewhere"               # where ctrl-s puts screens; default: the directory the console was started in; on a web page it is a download
 bell = false                      # `w` shows and says so in the title, without ringing
 slow_link = true                  # as --slow-link
 

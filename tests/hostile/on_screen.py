@@ -16,6 +16,8 @@ _HIDDEN = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u20e3"
 
 def odd(text: str) -> list[str]:
     """The characters of a text, line feeds aside, that a terminal would obey, or that nobody would see."""
+    if text.isascii() and text.isprintable():
+        return []
     return sorted({ascii(c) for c in text if c != "\n" and (not c.isprintable() or c in _HIDDEN or "\ufe00" <= c <= "\ufe0f")})
 
 
@@ -25,6 +27,8 @@ def wrong_lines(lines: list[str], width: int) -> list[str]:
 
 
 def _piled(text: str) -> bool:
+    if text.isascii():
+        return False
     marks = "".join("m" if unicodedata.category(c) in ("Mn", "Me") else "." for c in text)
     return "mmmm" in marks
 

@@ -38,7 +38,7 @@ LOOKS = [
     "pipes",
 ]
 LEVELS = ["pipes", "pipes main", "pipes main/sales", f"pipes main/sales {DATE} --limit 1000"]
-SOME = [text for text in TEXTS if as_argument(text)][::45]
+SOME = [text for text in TEXTS if as_argument(text)][::75]
 """Strings whose entities are looked at one by one."""
 SENTENCES = (0, 1, 2)
 
@@ -189,7 +189,7 @@ def test_a_hostile_argument_is_taken_for_data_or_refused_in_a_sentence(redis: Re
     calls = Calls(tmp_path, redis_url)
     everything_hostile(redis)
     texts = [text for text in FEW if as_argument(text)][::3]
-    wanted = [[word.replace("{}", text) for word in words] for n, words in enumerate(ARGUMENTS) for text in texts[n % 4 :: 4]]
+    wanted = [[word.replace("{}", text) for word in words] for n, words in enumerate(ARGUMENTS) for text in texts[n % 7 :: 7]]
 
     ends = calls.to_files(wanted)
 

@@ -29,7 +29,7 @@ from console.widgets.text import clean, dotted
 from engine.store.waves import Waves
 
 TALL, SMALL = (150, 120), (80, 24)
-SEVERAL = [text for family in FAMILIES.values() for text in family[:: max(len(family) // 2, 1)] if text in TEXTS][2::8]
+SEVERAL = [text for family in FAMILIES.values() for text in family[:: max(len(family) // 2, 1)] if text in TEXTS][2::11]
 """Entities that are opened one by one."""
 
 
@@ -108,7 +108,7 @@ async def test_an_entity_is_shown_with_its_errors_logs_and_inputs(redis: Redis, 
     stage = a_hostile_wave(redis)
     async with WavedeckApp(redis_url).run_test(size=size) as pilot:
         await shows(pilot, "shops")
-        for text in SEVERAL[: 6 if size == SMALL else None]:
+        for text in SEVERAL[: 3 if size == SMALL else None]:
             place = Locator("entity", wave=stage.wave.id, name=stage.wave.locator, entity=text)
             pilot.app.obey(str(place))  # type: ignore[attr-defined]
             await shows(pilot, "STATUS", clean(text)[:8].rstrip())
@@ -207,7 +207,10 @@ async def test_whatever_is_pasted_or_typed_is_shown_as_text(redis: Redis, redis_
                 check(pilot, f"{field} {key}")
 
 
-async def test_any_filter_of_any_list_filters_or_says_why_not(redis: Redis, redis_url: str) -> None:
+async def test_any_filter_of_any_list_filters_or_says_why_not(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.pattern.BUDGET", 0.1)
     stage = everything_hostile(redis)
     wave = f"{stage.wave.id} {stage.wave.locator}"
     places = [
@@ -228,7 +231,7 @@ async def test_any_filter_of_any_list_filters_or_says_why_not(redis: Redis, redi
         for number, place in enumerate(places):
             pilot.app.obey(place)  # type: ignore[attr-defined]
             await until(pilot, lambda: pilot.app.screen.query(FilterBar))
-            for text in [*texts[number::10], *FAMILIES["patterns"][number % 3 :: 3]]:
+            for text in [*texts[number::20], *FAMILIES["patterns"][number % 5 :: 5]]:
                 pilot.app.screen.set_filter(text)  # type: ignore[attr-defined]
                 await pilot.pause()
                 check(pilot, f"{place} /{ascii(text)[:60]}")

@@ -237,7 +237,7 @@ def test_the_script_of_a_hostile_entity_really_runs(rig: Rig, redis: "Redis") ->
     flow = rig.flow(
         "@flow.task\ndef value(entity):\n    print(entity)\n    return entity\n\n@flow.task\ndef broken(value):\n    raise ValueError(value)\n"
     )
-    texts = ["-rf $(touch pwned-1)", "\x1b]0;a\x07\x9b31m\u202e'\"`touch pwned-2`\n", "[red]{x} %s ../../東京 👩\u200d👩"]
+    texts = ["-rf $(touch pwned-1)", "\x1b]0;a\x07\x9b31m\u202e'\"`touch pwned-2`\n[red]{x} %s ../../東京 👩\u200d👩"]
     wave = start(rig, flow, texts)
     environment = {
         **os.environ,
