@@ -31,7 +31,7 @@ from worker.outbox import AWAY, Result
 from worker.output import KEPT, Output
 from worker.shared import LANES, Board, HeldBatch
 from worker.shell import Shell, ShellDiedError
-from worker.sizing import Sizing
+from worker.sizing import MOST, Sizing
 from worker.solo import Solo
 from worker.task import GRACE
 
@@ -41,7 +41,8 @@ THREADS = 32
 
 @dataclass(frozen=True)
 class Settings:
-    """How a worker runs. `lease` in seconds; `until_idle`: end when there is nothing left to do."""
+    """How a worker runs. `lease` in seconds; `until_idle`: end when there is nothing left to do; `batch`: how many entities a slot
+    claims at once, at most."""
 
     url: str
     version: str
@@ -49,6 +50,7 @@ class Settings:
     slots: int
     lease: float
     until_idle: bool = False
+    batch: int = MOST
 
 
 class _DrainedError(Exception):
@@ -65,7 +67,7 @@ class Slot:
         self.redis = connect(settings.url)
         self.waves = Waves(self.redis)
         self.shell = Shell()
-        self.sizing = Sizing()
+        self.sizing = Sizing(most=settings.batch)
         self.lanes: queue.LifoQueue[int] = queue.LifoQueue()
         for lane in range(LANES - 1, 0, -1):
             self.lanes.put(lane)
