@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-houses chaos bench-faults lint setup format screenshots clean
+.PHONY: demo test test-houses chaos bench bench-faults lint setup format screenshots clean
 
 demo: .venv/.demo
 	@$(BIN)/wavedeck demo
@@ -18,6 +18,10 @@ test-houses: .venv/.dev
 # Random faults, for as long as you like: SEED=… ROUNDS=100, or ROUND=… for one round of a seed.
 chaos: .venv/.dev
 	@$(BIN)/python tests/chaos $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ROUND),--round $(ROUND))
+
+# Wavedeck and its peers on one wave: QUICK=1 for a round of small waves, ONLY=… for some rows, ROUNDS=…
+bench: .venv/.bench
+	@$(BIN)/python -m benchmarks.wave $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-faults: .venv/.dev
 	@$(BIN)/python benchmarks/faults.py
@@ -50,6 +54,11 @@ setup: .venv/.dev
 	@echo "installing into .venv (a minute or two) …"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
 	@touch $@ .venv/.demo
+
+.venv/.bench: .venv/.demo
+	@echo "installing the peers into .venv …"
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[bench]'
+	@touch $@
 
 clean:
 	rm -rf .venv build ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

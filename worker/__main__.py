@@ -18,6 +18,7 @@ from engine.plain import plain
 from engine.store.claims import LEASE
 from engine.store.connect import check, connect
 from engine.store.room import room
+from worker.sizing import MOST
 from worker.slot import Settings
 from worker.watcher import Watcher
 
@@ -35,6 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--slots", type=int, default=cpus(), help="tasks at once; default: the CPUs it may use")
     parser.add_argument("--until-idle", action="store_true", help="end when nothing is left to do")
     parser.add_argument("--lease", type=float, default=LEASE, help="seconds that a claim lives without being renewed")
+    parser.add_argument("--batch", type=int, default=MOST, help=f"entities that a slot claims at once, at most ({MOST})")
     parser.add_argument("--stop-timeout", type=float, default=110.0, help="seconds that SIGTERM leaves to what runs")
     parser.add_argument("--name", default=f"{_host()}-{secrets.token_hex(3)}", help="how it is called")
     args = parser.parse_args(argv)
@@ -44,6 +46,8 @@ def main(argv: list[str] | None = None) -> int:
     url = os.environ.get("WAVEDECK_REDIS_URL", "")
     if args.slots < 1:
         parser.error("--slots must be at least 1")
+    if not 1 <= args.batch <= MOST:
+        parser.error(f"--batch must be from 1 to {MOST}")
     if not args.lease >= 1:
         parser.error("--lease must be at least 1 second, several times what a batch takes")
     try:
@@ -60,7 +64,7 @@ def main(argv: list[str] | None = None) -> int:
         if (there := room(redis)) is not None and there.warning:
             logging.getLogger("wavedeck.worker").warning(there.warning)
         redis.close()
-        settings = Settings(url, args.version, args.name, args.slots, args.lease, args.until_idle)
+        settings = Settings(url, args.version, args.name, args.slots, args.lease, args.until_idle, args.batch)
         return Watcher(settings, load_flows(), stop_timeout=args.stop_timeout).run()
     except WavedeckError as e:
         print(f"wavedeck worker: {plain(str(e))}", file=sys.stderr)  # noqa: T201

@@ -15,16 +15,17 @@ SHARE = 4
 
 @dataclass(slots=True)
 class Sizing:
-    """The size of a slot's next claim."""
+    """The size of a slot's next claim, `most` at most."""
 
     size: int = 1
+    most: int = MOST
 
     def note(self, claimed: int, seconds: float, queued: int, slots: int) -> None:
         """A batch of `claimed` entities took `seconds`; `queued` are left for `slots` slots."""
         if seconds > BUDGET:
             self.size = max(1, min(self.size, int(claimed * BUDGET / seconds)))
         elif claimed >= self.size and seconds * 2 <= BUDGET:
-            self.size = min(MOST, self.size * 2)
+            self.size = min(self.most, self.size * 2)
         self.size = max(1, min(self.size, queued // (SHARE * max(slots, 1))))
 
     def restart(self) -> None:

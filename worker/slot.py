@@ -32,7 +32,7 @@ from worker.outbox import Result
 from worker.output import KEPT, Output
 from worker.shared import LANES, Board, HeldBatch
 from worker.shell import Shell, ShellDiedError
-from worker.sizing import Sizing
+from worker.sizing import MOST, Sizing
 from worker.solo import Solo
 from worker.task import GRACE
 
@@ -42,7 +42,8 @@ THREADS = 32
 
 @dataclass(frozen=True)
 class Settings:
-    """How a worker runs. `lease` in seconds; `until_idle`: end when there is nothing left to do."""
+    """How a worker runs. `lease` in seconds; `until_idle`: end when there is nothing left to do; `batch`: how many entities a slot
+    claims at once, at most."""
 
     url: str
     version: str
@@ -50,6 +51,7 @@ class Settings:
     slots: int
     lease: float
     until_idle: bool = False
+    batch: int = MOST
 
     @property
     def renewal(self) -> float:
@@ -73,7 +75,7 @@ class Slot:
         """For outboxes: a value that was not taken is not sent again before it is known that it still may be."""
         self.waves = Waves(self.redis)
         self.shell = Shell()
-        self.sizing = Sizing()
+        self.sizing = Sizing(most=settings.batch)
         self.lanes: queue.LifoQueue[int] = queue.LifoQueue()
         for lane in range(LANES - 1, 0, -1):
             self.lanes.put(lane)

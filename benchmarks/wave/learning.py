@@ -1,0 +1,40 @@
+"""A model that takes some 20 ms to fit: a task of the size that a flow is made of.
+
+Run as a program it fits in a loop, with nothing around it: `python -m benchmarks.wave.learning COUNT` prints the seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import numpy as np
+from sklearn.ensemble import ExtraTreesRegressor
+
+_CHANCE = np.random.default_rng(7)
+_PAST = _CHANCE.normal(size=(400, 8))
+_TAKEN = _PAST @ _CHANCE.normal(size=8) + _CHANCE.normal(size=400)
+
+
+def fit(number: int) -> float:
+    """Fits, and predicts one row."""
+    model = ExtraTreesRegressor(n_estimators=30, max_depth=8, random_state=number)
+    model.fit(_PAST, _TAKEN)
+    return float(model.predict(_PAST[number % 400 : number % 400 + 1])[0])
+
+
+def main() -> None:
+    """The loop, warm."""
+    from benchmarks.wave.work import SHAPES, compute, encode
+
+    shape, count = SHAPES["learning"], int(sys.argv[1])
+    for number in range(10):
+        fit(number)
+    began = time.monotonic()
+    for number in range(count):
+        encode(compute(shape, 0, number, []))
+    print(time.monotonic() - began)
+
+
+if __name__ == "__main__":
+    main()
