@@ -21,6 +21,7 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from engine.flow import Flow
+from engine.keys import PipeKey
 from engine.payload import encode_json
 from engine.status import Cell
 from engine.store.catalog import Catalog
@@ -220,15 +221,24 @@ class Watcher:
 
     def _fail(self, wave: Wave, held: HeldBatch, cell: RunningCell, error: dict[str, str], printed: bytes, at: float) -> None:
         time_ = pack_time(cell.since - held.epoch, at - cell.since)
-        moves = Moves(
-            held.holds,
-            [Move(cell.task, Cell.RUNNING, Cell.FAILED, cell.entity, 1, time_)],
-            notes=[(cell.task, cell.entity, encode_json({"error": error, "worker": self.settings.name}))],
-            logs=[(cell.task, cell.entity, printed)] if printed else [],
-        )
+        if self._written(wave, cell):  # by an earlier holder that was taken for dead
+            moves = Moves(held.holds, [Move(cell.task, Cell.RUNNING, Cell.REUSED, cell.entity, 1)])
+        else:
+            moves = Moves(
+                held.holds,
+                [Move(cell.task, Cell.RUNNING, Cell.FAILED, cell.entity, 1, time_)],
+                notes=[(cell.task, cell.entity, encode_json({"error": error, "worker": self.settings.name}))],
+                logs=[(cell.task, cell.entity, printed)] if printed else [],
+            )
         [reply] = trip(self.redis, [move_command(wave, moves)])
         if isinstance(reply, RedisError) and "GONE" not in str(reply):
             raise reply
+
+    def _written(self, wave: Wave, cell: RunningCell) -> bool:
+        """Whether the cell's pipe is there all the same."""
+        members = self.waves.members(wave, cell.entity, cell.entity)
+        keys = [PipeKey(wave.version, wave.tasks[cell.task], entity, wave.date) for entity, _ in members]
+        return any(self.redis.exists(str(key)) for key in keys)
 
     def _wave(self, held: HeldBatch) -> Wave | None:
         key = (held.version, held.wave)

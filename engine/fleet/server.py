@@ -137,12 +137,13 @@ def _start_once(folder: Path, program: Program, persist: bool) -> tuple[subproce
     said_before = log.stat().st_size if log.exists() else 0
     process = spawn((*program.command, argument), log=log, death_signal=signal.SIGTERM, umask=0o077)
     try:
-        _await_answer(process, place.url)
+        _await_answer(process, place)
     except NoRedis as e:
         _end(process)
         said = log.read_bytes()[said_before:].decode(errors="replace").strip()
         last_words = said.split("\n")[-1].strip() or "it said nothing"
-        trouble = _PortTaken if place.port and "already in use" in said else NoRedis
+        taken = isinstance(e, _PortTaken) or (place.port and "already in use" in said)
+        trouble = _PortTaken if taken else NoRedis
         raise trouble(f"{program.kind} {program.version} {e}: {last_words} (log: {log})") from None
     except BaseException:
         _end(process)
@@ -162,14 +163,18 @@ def _place(folder: Path, program: Program) -> Place:
     return Place(f"redis://:{password}@127.0.0.1:{port}/0", port=port, password=password)
 
 
-def _await_answer(process: subprocess.Popen[bytes], url: str) -> None:
+def _await_answer(process: subprocess.Popen[bytes], place: Place) -> None:
     begun = time.monotonic()
-    within = LISTEN_WITHIN
+    within, listened = LISTEN_WITHIN, False
     while time.monotonic() - begun < within:
         if process.poll() is not None:
             raise NoRedis(f"ended with exit code {process.returncode} when it was started")
+        there = place.socket is not None and place.socket.exists()
+        if listened and not there:
+            raise _PortTaken("lost its socket: another server removed it when it ended")
+        listened = there
         try:
-            _, pid = ask(url)
+            _, pid = ask(place.url)
         except BusyLoadingError:
             within = LOAD_WITHIN
         except RedisError:

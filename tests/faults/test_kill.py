@@ -223,3 +223,20 @@ def test_a_slot_that_is_killed_costs_its_cell_and_its_mates_nothing(rig: Rig) ->
     assert rows.count("X") <= 1
     assert rig.progress(wave).wave.left == 0
     assert set(rows) <= set("FUXB")
+
+
+def test_a_slot_that_is_killed_over_a_cell_whose_pipe_is_there_fails_nothing(rig: Rig) -> None:
+    """What an earlier holder, taken for dead, had sent may come late."""
+    # Given
+    wave = rig.launch(rig.flow(WAIT_FOR + "@flow.task\ndef a(entity):\n    Path('begun').touch()\n    wait_for('never')\n"))
+    worker = rig.start("--slots", "1", "--until-idle")
+    rig.awaits("begun")
+    rig.redis.set(f"main/a e {DATE}", b'"late"')
+
+    # When
+    os.kill(rig.slots_of(worker)[0], signal.SIGKILL)
+
+    # Then
+    assert worker.wait(30) == 0, rig.logs()
+    assert rig.row(wave) == "U"
+    assert rig.pipe("a") == "late"

@@ -108,8 +108,8 @@ def test_what_a_dead_worker_started_is_killed(fleets: list[LocalFleet], tmp_path
     subprocess.run(["kill", "-KILL", str(worker.pid)], check=True)
 
     # Then its child is gone as soon as somebody looks
-    eventually(lambda: alive(fleet) == 0)
-    eventually(lambda: not is_running(child), what="the child's end")
+    eventually(lambda: alive(fleet) == 0, 20)
+    eventually(lambda: not is_running(child), 20, what="the child's end")
     assert fleet.workers()[0].returncode == -signal.SIGKILL
 
 
