@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.status import ENDED, Cell
-from engine.store.claims import Claimed, Hold, Move, Moves, held_before, holds_of, pack_time, spans, taken_over
+from engine.store.claims import MOST_ATTEMPTS, Claimed, Hold, Move, Moves, held_before, holds_of, pack_time, spans, taken_over
+from worker.failure import reason
 from worker.inputs import Found
 from worker.job import Job, Schedule
 from worker.outbox import Outbox, Result, blocked
@@ -31,6 +32,7 @@ FLUSH = 0.25
 HOARD = 1.0
 """Seconds that a cell may run before its batch-mates are given back."""
 HELD, GIVEN_BACK, ALONE = 0, 1, 2
+KILLER = reason("WorkerDied", f"{MOST_ATTEMPTS} workers died or fell silent while they ran it")
 
 
 @dataclass(slots=True)
@@ -113,7 +115,8 @@ class Batch:
         return holds_of([self.ids[at] for at in kept], [self.records[at] for at in kept])
 
     def _reuse(self) -> list[Result]:
-        """Cells whose pipe is there already: those of entities that somebody began, and of tasks that the wave was told of."""
+        """Cells whose pipe is there already: those of entities that somebody began, and of tasks that the wave was told of. And those
+        that are not run again, since workers died over them."""
         if not self.resumed and not self.job.checks:
             return []
         again = set(self.resumed)
@@ -121,15 +124,20 @@ class Batch:
             (task, at)
             for task, cells in enumerate(self.cells)
             for at, cell in enumerate(cells)
-            if cell == Cell.PENDING and (task in self.job.checks or at in again)
+            if (cell == Cell.PENDING and (task in self.job.checks or at in again)) or cell == Cell.RUNNING
         ]
         values = self.outbox.get([self.job.key(task, self.entities[at]) for task, at in wanted])
         results = []
         for (task, at), value in zip(wanted, values, strict=True):
+            before = self.cells[task][at]
             if value is not None:
                 self.values[task][at] = value
                 self.cells[task][at] = Cell.REUSED
-                results.append(Result(task, self.ids[at], self.entities[at], Cell.REUSED, before=Cell.PENDING))
+                results.append(Result(task, self.ids[at], self.entities[at], Cell.REUSED, before=before))
+            elif before == Cell.RUNNING:
+                self.cells[task][at] = Cell.FAILED
+                note = {"error": KILLER, "worker": self.slot.name}
+                results.append(Result(task, self.ids[at], self.entities[at], Cell.FAILED, note=note, before=before))
         return results
 
     def _begin(self, one_round: Sequence[int], results: list[Result]) -> list[Start]:

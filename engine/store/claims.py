@@ -9,7 +9,6 @@ from redis import RedisCluster
 from redis.exceptions import AskError, ClusterError, NoScriptError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from engine.payload import encode_json
 from engine.status import legal_pairs
 from engine.store.connect import AWAY, Client
 from engine.store.scripts import CLAIM, MOVE, RELEASE, RENEW, Arg
@@ -24,14 +23,6 @@ MOST_ATTEMPTS = 2
 RECORD = 8
 _UNSERVED = (ClusterError, TryAgainError, AskError)
 _LEGAL = legal_pairs()
-_KILLER = encode_json({
-    "error": {
-        "type": "WorkerDied",
-        "message": f"{MOST_ATTEMPTS} workers died or fell silent while they ran it",
-        "where": "",
-        "traceback": "",
-    }
-})  # fmt: skip
 
 Hold = tuple[int, int, bytes]
 """Entities that a worker holds: the first, how many, and their claim records."""
@@ -50,7 +41,8 @@ class Claimed:
     partitions: list[str]
     records: list[bytes]
     cells: list[bytes | None]
-    """The cells of an entity that was claimed before, a byte a task; None for one that never was."""
+    """The cells of an entity that was claimed before, a byte a task; None for one that never was. One that is still Running ran when
+    the last of `MOST_ATTEMPTS` workers died: it is not to be run again."""
     queued: int = 0
     next_lease: int = 0
     workers: int = 1
@@ -145,8 +137,8 @@ def spans(ids: Sequence[int]) -> list[tuple[int, int, int]]:
 
 def claim_command(wave: Wave, want: int, worker: str, lease: float = LEASE) -> tuple[Arg, ...]:
     """Claims up to `want` entities; `read_claim` reads the reply."""
-    keys = ("wave", "members", "board", "counts", "claims", "leases", "returned", "crew", "notes")
-    args = (want, int(lease * 1000), worker, MOST_ATTEMPTS, wave.expire, _KILLER)
+    keys = ("wave", "members", "board", "counts", "claims", "leases", "returned", "crew")
+    args = (want, int(lease * 1000), worker, MOST_ATTEMPTS, wave.expire)
     return CLAIM.command(map(wave.key, keys), args)
 
 

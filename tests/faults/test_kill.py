@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import boards
 from redis.exceptions import RedisError
 from rig import DATE, WAIT_FOR, Rig
 from servers import RedisServer, eventually
@@ -240,3 +241,26 @@ def test_a_slot_that_is_killed_over_a_cell_whose_pipe_is_there_fails_nothing(rig
     assert worker.wait(30) == 0, rig.logs()
     assert rig.row(wave) == "U"
     assert rig.pipe("a") == "late"
+
+
+def test_a_cell_that_ran_when_two_workers_died_is_not_run_again(rig: Rig) -> None:
+    # Given two entities over which two workers died; what one of them had written is there
+    flow = rig.flow(
+        WAIT_FOR + "@flow.task\ndef a(entity):\n    say(entity)\n    return 1\n\n@flow.task\ndef b(a):\n    return a\n"
+    )
+    wave = rig.launch(flow, "lost", "wrote")
+    for worker in ("dead-1", "dead-2"):
+        for _ in range(2):
+            claimed = boards.claim(rig.redis, wave, 1, worker)
+            boards.step(rig.redis, wave, claimed, 0, boards.P, boards.R)
+        boards.lapse(rig.redis, wave, 0, 1)
+    rig.redis.set(f"main/a wrote {DATE}", b"7")
+
+    # When
+    rig.run()
+
+    # Then
+    assert rig.rows(wave) == {"lost": "XB", "wrote": "UF"}
+    assert rig.error(wave, "a", "lost") == "WorkerDied: 2 workers died or fell silent while they ran it"
+    assert rig.pipe("b", "wrote") == 7
+    assert rig.runs() == []

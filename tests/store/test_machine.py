@@ -99,8 +99,8 @@ class Board(RuleBasedStateMachine):
         want = 1 if expired else want
         for i in expired:
             entity = self.entities[i]
-            end = X if entity.attempts >= MOST_ATTEMPTS else P
-            entity.cells = [end if cell == R else cell for cell in entity.cells]
+            if entity.attempts < MOST_ATTEMPTS:  # else it is for the holder to say what became of it
+                entity.cells = [P if cell == R else cell for cell in entity.cells]
         back = self.returned[: want - len(expired)]
         self.returned = self.returned[len(back) :]
         fresh = [i for i, e in enumerate(self.entities) if e.place == FRESH][: want - len(expired) - len(back)]

@@ -1,7 +1,7 @@
 -- Takes a batch of entities under a lease: those whose lease ran out first, then those given back, then those never claimed.
 --
--- KEYS  wave members board counts claims leases returned crew notes
--- ARGV  how many · lease (ms) · worker · most attempts · expiry of keys (Unix s) · note for a cell that killed its workers
+-- KEYS  wave members board counts claims leases returned crew
+-- ARGV  how many · lease (ms) · worker · most attempts · expiry of keys (Unix s)
 -- -> {"gone"} no such wave · {"ended", 0} · {"cancelled", left} · {"overdue", left}
 --  | {"full", left} Redis is over its maxmemory: nobody takes up work whose results it would not keep
 --  | {"ok", now (ms), queued, next lease end (ms) or 0, crew,
@@ -54,15 +54,8 @@ local again = expired
 for _, id in ipairs(expired) do
   local token, old, attempts = parse(redis.call('GETRANGE', KEYS[5], id * 8, id * 8 + 7))
   for t, cell in ipairs(cells_of(tonumber(id))) do
-    if cell == 'R' then
-      local to = 'P'
-      if attempts >= most then
-        to = 'X'
-        redis.call('HSET', KEYS[9], (t - 1) .. ':' .. id, ARGV[6])
-        redis.call('EXPIREAT', KEYS[9], expire)
-      end
-      set(KEYS[3], n, t - 1, tonumber(id), 'R', to)
-    end
+    -- What ran when the last of `most` workers died is not run again. Whoever takes it up knows whether its pipe is there, and says so.
+    if cell == 'R' and attempts < most then set(KEYS[3], n, t - 1, tonumber(id), 'R', 'P') end
   end
 end
 if #again < want then
