@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Sequence
 
+from worker.processes import kill_group
 from worker.shared import Board
 
 
@@ -44,8 +45,7 @@ def end_groups(boards: Sequence[Board]) -> None:
     """SIGKILL to every command that a slot runs."""
     for board in boards:
         for group in board.groups():
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
+            kill_group(group)
 
 
 def _wait(read: int) -> None:

@@ -16,6 +16,7 @@ from engine.payload import decode_json, decoder, encode_json, encoder, max_value
 from engine.plan import Plan, TaskPlan
 from worker.failure import CommandFailedError, LimitExceededError
 from worker.output import KEPT
+from worker.processes import kill_group
 from worker.talk import TooMuchError, talk
 
 GRACE = 1.0
@@ -164,8 +165,7 @@ class Task:
                 why = f"killed: {self._argv[0]} printed {e} on stdout, the most that a pipe may hold (WAVEDECK_MAX_VALUE)"
                 raise self._bad(entity, why) from None
             finally:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                kill_group(process.pid)
                 on_group(0)
         if log:
             print(log.decode("utf-8", "backslashreplace"), end="")  # noqa: T201 the task's own log
@@ -188,8 +188,7 @@ def ending(status: int) -> str:
 def end_group(process: "subprocess.Popen[bytes]", grace: float) -> None:
     """SIGTERM to a command's process group, and SIGKILL when it has not ended after `grace` seconds."""
     for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
+        kill_group(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(grace)
             return

@@ -5,11 +5,9 @@ hold by now, fails the cell that a slot died over, gives the rest of what it hel
 """
 
 import contextlib
-import ctypes
 import faulthandler
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -34,6 +32,7 @@ from engine.store.workers import SlotState, Worker, Workers
 from worker.failure import reason
 from worker.guardian import Guardian
 from worker.output import Output
+from worker.processes import die_with, kill_group, resident
 from worker.shared import Board, HeldBatch, RunningCell
 from worker.slot import Settings, Slot
 from worker.task import ending
@@ -43,7 +42,6 @@ TICK = 0.05
 BEAT = 2.0
 COMMANDS_GRACE = 0.5
 """Seconds between SIGTERM and SIGKILL for the commands of a slot that is killed."""
-_PDEATHSIG = 1
 NOBODY = (-1, 0.0)
 """A lane that is none: the slot was killed over no cell of its own."""
 
@@ -155,7 +153,7 @@ class Watcher:
             status = 1
             try:
                 told = _listen(masked)
-                _die_with(parent)
+                die_with(parent)
                 if self._guardian is not None:
                     self._guardian.leave()
                 status = _serve(self.settings, self.flows, board, output, told)
@@ -178,7 +176,7 @@ class Watcher:
             child = self._children.pop(pid)
             code = os.waitstatus_to_exitcode(status)
             for group in child.board.groups():
-                _kill_group(group)
+                kill_group(group)
             self._served += child.board.served
             died = self._mourn(child, code, now)
             expected = code == 0 and not died and self.settings.until_idle
@@ -284,14 +282,14 @@ class Watcher:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child.pid, signal.SIGSTOP)
         for group in groups:
-            _kill_group(group, signal.SIGTERM)
+            kill_group(group, signal.SIGTERM)
         child.end_at = time.monotonic() + (COMMANDS_GRACE if groups else 0.0)
 
     def _execute(self, now: float) -> None:
         for child in self._children.values():
             if child.end_at and now >= child.end_at:
                 for group in child.board.groups():
-                    _kill_group(group)
+                    kill_group(group)
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(child.pid, signal.SIGKILL)
 
@@ -348,7 +346,7 @@ class Watcher:
             started=self._started,
             beat=now,
             slots=slots,
-            memory=sum(map(_memory, [os.getpid(), *self._children])),
+            memory=sum(map(resident, [os.getpid(), *self._children])),
             served=self._served + sum(c.board.served for c in self._children.values()),
             draining=bool(self._stop_at),
             image=os.environ.get("WAVEDECK_IMAGE", "")[:500].encode("utf-8", "replace").decode(),
@@ -381,25 +379,3 @@ def _serve(settings: Settings, flows: Mapping[str, Flow], board: Board, output: 
         log.exception("slot %d", os.getpid())
         return 1
     return 0
-
-
-def _die_with(parent: int) -> None:
-    """On Linux, this process ends when its parent does, however that ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
-
-
-def _kill_group(group: int, how: signal.Signals = signal.SIGKILL) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(group, how)
-
-
-def _memory(pid: int) -> int:
-    """Resident bytes of a process; 0 where that cannot be read."""
-    try:
-        with open(f"/proc/{pid}/statm", encoding="ascii") as f:  # noqa: PTH123 read twice a second
-            return int(f.read().split()[1]) * resource.getpagesize()
-    except (OSError, ValueError, IndexError):
-        return 0

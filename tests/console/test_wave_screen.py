@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -458,7 +459,8 @@ def test_the_headless_twin_tells_how_it_was(redis: Redis, home: Any) -> None:
     result = CliRunner().invoke(cli, ["wave", stage.wave.id, "--at", "-30s", "--json"])
     told = json.loads(result.stdout)
     assert told["counts"]["weather"]["Failed"] == 2 and told["at"]
-    told = json.loads(CliRunner().invoke(cli, ["wave", stage.wave.id, "--at", "-59.9s", "--json"]).stdout)
+    first = (datetime.fromisoformat(told["created"]) + timedelta(seconds=0.1)).isoformat()
+    told = json.loads(CliRunner().invoke(cli, ["wave", stage.wave.id, "--at", first, "--json"]).stdout)
     assert told["counts"]["weather"]["Pending"] == 10 and told["first_red"] is None
     shown = CliRunner().invoke(cli, ["wave", stage.wave.id, "--at", "-30s"]).stdout
     assert "as it was at" in shown

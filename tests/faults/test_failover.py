@@ -17,8 +17,8 @@ from engine.store.waves import Waves
 
 @pytest.fixture
 def house() -> Iterator[SentinelHouse]:
-    """One whose Sentinel takes a silent master for dead after a second."""
-    with SentinelHouse(patience=1000) as house:
+    """One whose Sentinel takes a silent master for dead soon, yet not one that a busy machine keeps waiting."""
+    with SentinelHouse(patience=3000) as house:
         yield house
 
 
