@@ -274,11 +274,14 @@ class Person:
             if key == b"/":
                 self.until(lambda: "\n / " in self.terminal.grid.text, lambda: "the line of the filter")
 
-    def compare(self, asked: Asked) -> tuple[str, ...]:
-        """Waits until the screen is as Redis says; the names on it. Nothing may move."""
+    def compare(self, asked: Asked, before: tuple[str, ...]) -> tuple[str, ...]:
+        """Waits until the screen is as Redis says and shows others than those `before`, from which the keys have led away; the names
+        on it. Nothing may move."""
 
         def found() -> list[str]:
-            return wrong(shown(self.terminal.grid, len(self.wave.tasks)), expected(self.board(), self.names, asked), asked)
+            seen = shown(self.terminal.grid, len(self.wave.tasks))
+            same = ["the keys have led nowhere"] if tuple(row.name for row in seen.rows) == before else []
+            return same + wrong(seen, expected(self.board(), self.names, asked), asked)
 
         self.until(lambda: not found(), lambda: (asked, found()))
         rows = shown(self.terminal.grid, len(self.wave.tasks)).rows
@@ -324,7 +327,7 @@ def test_the_terminal_equals_redis_under_load(
 ) -> None:
     # Given a real console in a real terminal, on a wave whose cells move
     wave = a_wave(redis, entities, 6)
-    places = []
+    places: list[tuple[str, ...]] = [()]
     with (
         open_console(redis_url, "--at", f"wave {wave.id}", width=120, height=36) as terminal,
         movement(redis_url, wave) as movement_,
@@ -340,7 +343,7 @@ def test_the_terminal_equals_redis_under_load(
             movement_.stop()
 
             # Then the screen comes to what Redis holds, every row and every cell
-            places.append(person.compare(asked))
+            places.append(person.compare(asked, places[-1]))
 
     # And that was at different places, in every state that a cell can have
     assert all(before != after for before, after in itertools.pairwise(places))

@@ -42,6 +42,7 @@ def test_a_master_that_dies_in_mid_wave_is_replaced_by_its_replica(guarded: Rig,
     in_mid_wave(guarded)
 
     # When: the replica has never been given a script
+    assert not promoted(house), "the Sentinel was hasty"
     house.master.kill()
     eventually(lambda: promoted(house), 30, what="the replica is promoted")
 
