@@ -114,7 +114,7 @@ class WaveSource:
         self._board.want()
 
     def read(self, redis: Client) -> tuple[WaveNews | None, float]:
-        """The wave, and a tenth of a second while something moves, up to two seconds while nothing does."""
+        """The wave, and seconds until it should be read again: `LIVE` while something moves, up to `IDLE` while nothing does."""
         store = Waves(redis)
         still = self._still = self._known(store)
         before = self._board.board

@@ -52,7 +52,7 @@ class WavesSource:
         self._normals = Normals()
 
     def read(self, redis: Client) -> tuple[WavesNews | None, float]:
-        """The list, and half a second; up to two while nothing moves."""
+        """The list, and seconds until it should be read again: `WAVES_LIVE`, up to `WAVES_IDLE` while nothing moves."""
         other_crew, store = self._count(redis), Waves(redis)
         before, self._stamp = self._stamp, store.stamp(self._versions, self._live, MOST_WAVES)
         if before == self._stamp and not other_crew and time.monotonic() - self._looked_at < (STEP if self._live else LONG):
