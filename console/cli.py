@@ -4,7 +4,6 @@ import contextlib
 import gc
 import io
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -22,10 +21,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # what a terminal of another encoding cannot show is spelled out
-    with contextlib.suppress(AttributeError, ValueError):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         status = cli(standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Abort:
         status = _complain("stopped", 130)
     except click.exceptions.Exit as e:
@@ -36,10 +34,11 @@ def main() -> None:
         status = _complain(str(e), 2)
     except UnicodeError:
         status = _complain("an argument is not UTF-8", 2)
-    except WavedeckError as e:
-        status = _complain(str(e), 1)
-    except OSError as e:
-        status = _complain(f"{e.strerror or e}", 1)
+    except BrokenPipeError:  # nobody reads what we print, as in `| head`; SIGPIPE stays ignored, a socket would send it too
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the interpreter's own last flush
+        status = 1
+    except (WavedeckError, OSError) as e:
+        status = _complain(getattr(e, "strerror", None) or str(e), 1)
     except Exception as e:
         from redis.exceptions import RedisError  # not before there is one: the console's first frame would wait for it
 

@@ -63,7 +63,7 @@ class ClusterHouse(House):
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "15000")
-            self.nodes = [self._open(RedisServer(*options, tcp=True, port=_cluster_port(), persist=persist)) for _ in range(3)]
+            self.nodes = [self._open(RedisServer(*options, tcp=True, port=cluster_port(), persist=persist)) for _ in range(3)]
             self._join()
             undo.pop_all()
         self.url = "redis+cluster://" + ",".join(node.place for node in self.nodes[:2])  # the third is found
@@ -212,7 +212,7 @@ class _Tester(Redis):
         return super().execute_command(*args, **options)
 
 
-def _cluster_port() -> int:
+def cluster_port() -> int:
     """A free port whose neighbour of the cluster's bus, 10,000 above, is free too."""
     while True:
         port = free_port()

@@ -176,6 +176,25 @@ def test_what_is_wrong_is_said_in_a_sentence(shell: Shell, words: list[str | byt
     assert told in shell.says(*words, status=status)
 
 
+def test_whoever_reads_what_is_printed_may_leave(shell: Shell) -> None:
+    for words in (("--help",), ("waves",), ("waves", "--json")):
+        reads, writes = os.pipe()
+        os.close(reads)
+
+        with os.fdopen(writes, "wb") as nobody:
+            done = subprocess.run(
+                [sys.executable, "-m", "console.cli", *words],
+                cwd=shell.folder,
+                env=shell.environment,
+                stdout=nobody,
+                stderr=subprocess.PIPE,
+                timeout=60,
+                check=False,
+            )
+
+        assert (done.returncode, done.stderr) == (1, b"")
+
+
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "nonsense", "unix:///nowhere/redis.sock"])
 def test_a_redis_that_is_not_there(shell: Shell, url: str) -> None:
     shell.environment["WAVEDECK_REDIS_URL"] = url

@@ -182,6 +182,17 @@ async def test_a_visitor_who_leaves_ends_his_console(served: tuple[str, subproce
         eventually(lambda: not children(process.pid), 15, what="the visitor's console has ended")
 
 
+async def test_a_pipe_or_a_socket_that_nobody_reads_any_more_does_not_end_the_server(
+    served: tuple[str, subprocess.Popen[str]],
+) -> None:
+    address, process = served
+
+    process.send_signal(signal.SIGPIPE)
+
+    async with aiohttp.ClientSession() as session, session.get(address) as answer:
+        assert answer.status == 200
+
+
 async def test_other_sites_and_other_hosts_are_refused(served: tuple[str, subprocess.Popen[str]]) -> None:
     address, _ = served
     async with aiohttp.ClientSession() as session:

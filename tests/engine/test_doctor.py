@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from houses import ClusterHouse
+from houses import ClusterHouse, cluster_port
 from redis import Redis
 from redis.exceptions import ConnectionError, NoPermissionError, RedisError, ResponseError
 from servers import RedisServer, eventually
@@ -152,7 +152,7 @@ def test_a_replica_is_a_failure(own: RedisServer, redis: Redis) -> None:
 
 
 def test_a_cluster_with_slots_that_nobody_serves_is_a_failure() -> None:
-    with RedisServer("--cluster-enabled", "yes", tcp=True) as own, own.client() as redis:
+    with RedisServer("--cluster-enabled", "yes", tcp=True, port=cluster_port()) as own, own.client() as redis:
         lost = server.cluster(redis)
         redis.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
         eventually(lambda: server.cluster(redis).level == "ok", 20, what="the cluster is whole")
