@@ -10,6 +10,7 @@ from redis.exceptions import NoScriptError
 from engine.payload import encode_json
 from engine.status import legal_pairs
 from engine.store.connect import Client
+from engine.store.exchange import exchange
 from engine.store.scripts import CLAIM, MOVE, RELEASE, RENEW, Arg
 from engine.store.wave import Wave
 
@@ -214,10 +215,7 @@ def trip(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     """
     if not commands:
         return []
-    pipeline = redis.pipeline(transaction=False)
-    for command in commands:
-        pipeline.execute_command(*command)
-    replies: list[Any] = pipeline.execute(raise_on_error=False)
+    replies = exchange(redis, commands)
     forgotten = [i for i, r in enumerate(replies) if isinstance(r, NoScriptError)]
     if forgotten:
         for script in (CLAIM, MOVE, RELEASE, RENEW):
