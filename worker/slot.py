@@ -71,6 +71,7 @@ class Slot:
         self.lanes: queue.LifoQueue[int] = queue.LifoQueue()
         for lane in range(LANES - 1, 0, -1):
             self.lanes.put(lane)
+        self._groups = [functools.partial(board.group, lane) for lane in range(LANES)]
         self._jobs: dict[str, Job] = {}
         self._numbers = itertools.count(1)
         self._not_ours: set[str] = set()
@@ -109,7 +110,7 @@ class Slot:
             limit += GRACE * 3  # it is ended from here, in its own time
         self.board.enter(lane, job.number, task, number, began, limit, self.output.end)
         try:
-            value = runner.run(entity, found.values, functools.partial(self.board.group, lane))
+            value = runner.run(entity, found.values, self._groups[lane])
         except BaseException as e:  # whatever user code raises is that cell's failure
             seconds = time.monotonic() - began
             if printed is None:
