@@ -256,7 +256,7 @@ class Batch:
             self._running[task, at] = began
             self.clock[at] = self.clock[at] or began
         result = self.slot.run_cell(
-            self.job, task, self.ids[at], self.entities[at], start.found, lane, self.schedule.limits[task], printed
+            self.job, task, self.ids[at], self.entities[at], start.found, lane, began, self.schedule.limits[task], printed
         )
         result.start = began - self.epoch
         result.again = self._again[at]

@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import hiredis
+from redis import Redis
 from redis.exceptions import ResponseError
 
 from engine.store.connect import Client
@@ -28,6 +29,8 @@ def exchange(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     Raises:
         redis.exceptions.ConnectionError: the server was lost, also when asked again; some or all of it may have been done.
     """
+    if type(redis) is not Redis:  # it has a reason to look at each command
+        return _piped(redis, commands)
     chunks = list(_packed(commands))
     connection = _take(redis)
 
@@ -42,6 +45,14 @@ def exchange(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         redis.connection_pool.release(connection)
         raise
     _kept[redis].append(connection)
+    return replies
+
+
+def _piped(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    pipeline = redis.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    replies: list[Any] = pipeline.execute(raise_on_error=False)
     return replies
 
 
