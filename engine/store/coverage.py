@@ -143,20 +143,23 @@ class Forecasts:
     # who wrote
 
     def _found(self, task: TaskPlan, at: Date, ahead: int, base: str | None) -> _Found:
-        """All that may reach an hour from `at` on. A wave of an earlier plan may have reached further than the flow does now."""
-        found, looked = _Found(), 0
-        reach = min(reach_of(task.horizon, at), LONGEST)
-        dates = [at.shift(n) for n in range(1, max(ahead, reach))]
-        while looked < reach:
-            dates += [at.shift(-n) for n in range(looked, reach)]
-            self._find(found, self.version, task.name, dates)
-            if base is None and (own := found.waves.values()):
-                base = max(own, key=lambda w: w.created).base
-            if base and base != self.version:
-                self._find(found, base, task.name, dates)
-            dates, looked = [], reach
-            reach = max([reach, *(self._reach(wave, task) for wave in found.waves.values())])
+        """All that may reach an hour from `at` on. A wave of an earlier plan may have reached further than the flow does now, so twice
+        as far and a day is looked back."""
+        found, reach = _Found(), min(reach_of(task.horizon, at), LONGEST)
+        first, last = at.shift(-2 * reach - int(86400 / at.step.total_seconds())), at.shift(max(ahead, reach))
+        self._find(found, self.version, task.name, self._dates(self.version, task.name, first, last))
+        if base is None and found.waves:
+            base = max(found.waves.values(), key=lambda w: w.created).base
+        if base and base != self.version:
+            self._find(found, base, task.name, self._dates(base, task.name, first, last))
+        found.waves = {wave.id: wave for wave in found.waves.values() if at < wave.date.shift(self._reach(wave, task))}
         return found
+
+    def _dates(self, version: str, pipe: str, first: Date, last: Date) -> list[Date]:
+        """The dates at which there are pipes of a name, from one to another."""
+        key, low, high = version_key(version, f"dates:{pipe}"), first.start.timestamp(), last.start.timestamp()
+        dates = [Date(d.decode()) for d in self.redis.zrangebyscore(key, low, high)]
+        return [date for date in dates if date.hourly == first.hourly]
 
     def _find(self, found: _Found, version: str, pipe: str, dates: Sequence[Date]) -> None:
         """Adds what wrote, or will write, the pipes of a name and these dates."""
@@ -218,13 +221,13 @@ class Forecasts:
 
     # who counts
 
-    def _active(self, state: str, at: Date) -> Members:
-        """Who is active at `at`; when nobody refreshes the state any more, those who were when it last was."""
+    def _active(self, state: str, like: Date) -> Members:
+        """Who is active now: when the state was last refreshed, for a scheduler that has died must not leave nobody to be dark."""
         states = States(self.redis)
         newest = states.newest(state)
         if newest is None:
             return ()
-        at = min(at, Date.of(datetime.fromtimestamp(newest, UTC), hourly=at.hourly))
+        at = Date.of(datetime.fromtimestamp(newest, UTC), hourly=like.hourly)
         stamp = (state, at, states.stamp(state))
         if stamp != self._stamp:
             members = [(m.entity, m.partition) for m in states.members(state, date=at, active=self.plan.active)]

@@ -108,7 +108,15 @@ def test_numbers_become_bits_and_come_back(numbers: frozenset[int]) -> None:
 
 @pytest.mark.parametrize(
     ("horizon", "date", "steps"),
-    [(6 * 3600, AT, 6), (3600, AT, 1), (5400, AT, 2), (0, AT, 0), (2 * 86400, DAY, 2), (6 * 3600, DAY, 1), (0.1 * 3600 * 30, AT, 3)],
+    [
+        (6 * 3600, AT, 6),
+        (3600, AT, 1),
+        (5400, AT, 2),
+        (0, AT, 0),
+        (2 * 86400, DAY, 2),
+        (6 * 3600, DAY, 1),
+        (0.1 * 3600 * 30, AT, 3),
+    ],
 )
 def test_a_horizon_counts_from_the_forecasts_own_hour(horizon: float, date: Date, steps: int) -> None:
     assert reach_of(horizon, date) == steps
