@@ -99,7 +99,7 @@ class Coverage:
 
     @cached_property
     def darkening(self) -> tuple[tuple[Date, int], ...]:
-        """When more entities go dark after `at`, and how many with each hour; a fresh forecast would reach all of these hours."""
+        """When more entities go dark after `at`, and how many with each hour."""
         found, before = [], self.now.who
         for hour in self.hours[1:]:
             if more := hour.who & ~before:

@@ -139,11 +139,11 @@ def entities(number: int) -> str:
 
 
 def percent(some: int, of: int) -> str:
-    """A share that is 0 only when none is and 100 only when all are: `0.3 %`, `100 %`, `<0.1 %`, `99.9 %`."""
+    """A share that is 0 only when none is and 100 only when all are: `0 %`, `<0.1 %`, `98.2 %`, `99.9 %`, `100 %`."""
     if some in (0, of):
         return "100 %" if some else "0 %"
     share = 100 * some / of
-    return "<0.1 %" if share < 0.1 else f"{min(int(share * 10), 999) / 10:.1f} %"
+    return "<0.1 %" if share < 0.1 else f"{min(round(share, 1), 99.9)} %"
 
 
 def clock(date: Date, at: Date) -> str:
@@ -171,10 +171,12 @@ def pieces(hour: Hour, n: int, width: int) -> list[tuple[int, int]]:
     somebody has a cell at least, the dark before all others; the rest is shared by largest remainder."""
     present = [(age, count) for age, count in ((0, hour.fresh), *sorted(hour.older.items()), (-1, hour.dark)) if count]
     present = present if len(present) <= width else present[len(present) - width :]
-    room = width - len(present)
-    shares = [count * room / n for _, count in present]
-    cells = [1 + int(share) for share in shares]
-    for at in sorted(range(len(cells)), key=lambda i: -(shares[i] % 1))[: width - sum(cells)]:
+    shares = [count * width / n for _, count in present]
+    cells = [int(share) for share in shares]
+    for at in sorted(range(len(cells)), key=lambda i: cells[i] - shares[i])[: width - sum(cells)]:
+        cells[at] += 1
+    for at in (i for i, size in enumerate(cells) if not size):
+        cells[cells.index(max(cells))] -= 1
         cells[at] += 1
     return [(age, size) for (age, _), size in zip(present, cells, strict=True)]
 
