@@ -154,7 +154,7 @@ def _print_task(c: Coverage, limit: int) -> None:
         "",
     )
     present.table(
-        ("HOUR", "█ FRESH ▓▒░ OLDER · DARK", "FRESH>", "OLDER>", "AGES>", "DARK>"),
+        ("HOUR", "█ FRESH ▓▒░ OLDER × DARK", "FRESH>", "OLDER>", "AGES>", "DARK>"),
         ((clock(h.date, c.at), bar(h, c.n), f"{h.fresh:,}", f"{h.covered:,}", ages(c.at, h), f"{h.dark:,}") for h in c.hours),
     )
     hit = [(p, n, dark, at) for p, (n, dark, at) in by_partition(c, lost).items() if dark and at]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from engine.coverage import Coverage, Hour, Lost, steps
 from engine.keys import Date, decode_entity
@@ -111,26 +112,41 @@ def by_partition(c: Coverage, lost: Sequence[Lost]) -> dict[str, tuple[int, int,
     return dict(sorted(found.items(), key=lambda item: (-item[1][1], item[1][2] or "9", item[0])))
 
 
+Kind = Literal["fresh", "older", "dark", "soon", "until"]
+"""What a part of the sentence is about."""
+
+
+def words(c: Coverage, *, short: bool = False) -> list[tuple[Kind, str]]:
+    """The parts of `sentence`."""
+    now, found = c.now, list[tuple[Kind, str]]()
+    found.append(("fresh", f"{percent(now.fresh, c.n)} fresh"))
+    if now.covered:
+        age = ago(c.at, now.oldest)
+        found.append(("older", f"{percent(now.covered, c.n)} {f'older ({age})' if short else f'covered (oldest {age})'}"))
+    if now.dark:
+        found.append(("dark", f"{percent(now.dark, c.n)} dark{_waits(c, short)}"))
+    if c.darkening:
+        at, many = c.darkening[0]
+        when = clock(at, c.at)
+        found.append(("soon", f"{when}: {many:,} dark" if short else f"dark begins {when} for {entities(many)}"))
+    elif not now.dark:
+        when = clock(c.hours[-1].date.shift(1), c.at)
+        found.append(("until", f"until {when}" if short else f"nobody dark until {when}"))
+    return found
+
+
+def _waits(c: Coverage, short: bool) -> str:
+    """Whether those that are dark now may only have to wait for their wave."""
+    waits = (c.now.who & c.awaited).bit_count()
+    if waits == c.now.dark:
+        return " yet"
+    return f", {waits:,} of them yet to run" if waits and not short else ""
+
+
 def sentence(c: Coverage, *, short: bool = False) -> str:
     """`98.2 % fresh · 1.5 % covered (oldest 3 h) · 0.3 % dark · dark begins 17:00 for 212 entities`; short for narrow terminals:
     `98.2 % fresh · 1.5 % older (3 h) · 0.3 % dark · 17:00: 212 dark`."""
-    now, words = c.now, list[str]()
-    words.append(f"{percent(now.fresh, c.n)} fresh")
-    if now.covered:
-        age = ago(c.at, now.oldest)
-        told = f"older ({age})" if short else f"covered (oldest {age})"
-        words.append(f"{percent(now.covered, c.n)} {told}")
-    if now.dark:
-        waits = (now.who & c.awaited).bit_count()
-        all_wait = "" if not waits else " yet" if waits == now.dark else f", {waits:,} of them yet to run" if not short else ""
-        words.append(f"{percent(now.dark, c.n)} dark{all_wait}")
-    if c.darkening:
-        at, many = c.darkening[0]
-        words.append(f"{clock(at, c.at)}: {many:,} dark" if short else f"dark begins {clock(at, c.at)} for {entities(many)}")
-    elif not now.dark:
-        last = c.hours[-1].date.shift(1)
-        words.append(f"until {clock(last, c.at)}" if short else f"nobody dark until {clock(last, c.at)}")
-    return " · ".join(words)
+    return " · ".join(text for _, text in words(c, short=short))
 
 
 def entities(number: int) -> str:
@@ -183,11 +199,11 @@ def pieces(hour: Hour, n: int, width: int) -> list[tuple[int, int]]:
 
 def shade(age: int) -> str:
     """The sign that a bar is made of, for each age."""
-    return "·" if age < 0 else "█" if not age else SHADES[min(age, len(SHADES)) - 1]
+    return "×" if age < 0 else "█" if not age else SHADES[min(age, len(SHADES)) - 1]
 
 
 def bar(hour: Hour, n: int, width: int = BAR) -> str:
-    """An hour as text: `██████▓▒░··`: fresh, one step older, two, more; dark."""
+    """An hour as text: `██████▓▒░××`: fresh, one step older, two, more; dark."""
     return "".join(shade(age) * cells for age, cells in pieces(hour, n, width))
 
 
@@ -204,3 +220,14 @@ def loudest(found: Sequence[Coverage]) -> list[Coverage]:
 def is_loud(c: Coverage) -> bool:
     """Whether somebody should look: an entity is dark now and no running wave may help, or goes dark before a fresh forecast would."""
     return bool(c.dark_now or c.darkening)
+
+
+def runs(c: Coverage) -> list[tuple[Date, Date, Hour]]:
+    """Hours in which the same serves the same number, put together: the first, the last, and one of them."""
+    found: list[tuple[Date, Date, Hour]] = []
+    for hour in c.hours:
+        if found and (found[-1][2].fresh, found[-1][2].older, found[-1][2].who) == (hour.fresh, hour.older, hour.who):
+            found[-1] = found[-1][0], hour.date, found[-1][2]
+        else:
+            found.append((hour.date, hour.date, hour))
+    return found

@@ -7,6 +7,7 @@ the record, the task's column of the board and the members, and of the state who
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -62,13 +63,12 @@ class Forecasts:
 
     def __init__(self, redis: Client, version: str, plan: Plan) -> None:
         self.redis, self.version, self.plan = redis, version, plan
-        self._waves = Waves(redis)
         self._plans: dict[str, Plan] = {plan.sha: plan}
         self._columns: dict[tuple[str, str], bytes] = {}
         self._stamp: object = None
         self._everyone: Members = ()
-        self._places: dict[str, list[int]] = {}
-        self._last: tuple[Members, list[bytes], list[int]] | None = None
+        self._places: dict[str, array[int]] = {}
+        self._last: tuple[Members, list[bytes], array[int]] | None = None
 
     def hour(self, now: float | None = None) -> Date:
         """The hour (or day) that it is for the flow, see `hour_now`.
@@ -183,7 +183,7 @@ class Forecasts:
         """How far the forecasts of a wave reach, as the flow was then."""
         if wave.plan not in self._plans:
             try:
-                self._plans[wave.plan] = self._waves.plan(wave)
+                self._plans[wave.plan] = Waves(self.redis).plan(wave)
             except BadFlow:  # it is just expiring, or another Wavedeck wrote it
                 self._plans[wave.plan] = self.plan
         plan = self._plans[wave.plan]
@@ -245,7 +245,7 @@ class Forecasts:
                 places = self._last[2]
             else:
                 where = {member.partition(b" ")[0]: i for i, member in enumerate(raw)}
-                places = [where.get(entity.encode(), -1) for entity, _ in everyone]
+                places = array("i", [where.get(entity.encode(), -1) for entity, _ in everyone])
             self._last = everyone, raw, places
             if known:
                 self._places = dict([*self._places.items(), (wave.id, places)][-KEPT:])

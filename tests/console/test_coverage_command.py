@@ -71,7 +71,7 @@ def test_a_person_reads_a_sentence_the_hours_and_who_goes_dark(filled: None) -> 
     assert lines[1] == "10 entities active at 2013-07-01T14; the newest wave due is that of 2013-07-01T14"
     assert [line.split() for line in lines if line[:2].isdigit() and ":00" in line[:5]][4] == [
         "18:00",
-        "█" * 18 + "·" * 12,
+        "█" * 18 + "×" * 12,
         "6",
         "0",
         "4",
