@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from redis.exceptions import ResponseError
+
 from console.moment import now
 from console.reports.coverage import Kind, is_loud, loudest, words
-from engine.errors import NotFound, Refused
+from engine.errors import NotFound, Refused, WavedeckError
 from engine.store.catalog import Catalog
 from engine.store.coverage import Forecasts, forecasting
+from engine.store.wave import Progress
 from engine.store.waves import Waves
 
 if TYPE_CHECKING:
     from engine.coverage import Coverage
     from engine.plan import Plan
     from engine.store.connect import Client
-    from engine.store.wave import Progress, Wave
+    from engine.store.wave import Wave
 
 EVERY, LONG = 3.0, 60.0
 """Seconds between reads while waves move, and the most after which all is read although nothing has."""
@@ -58,7 +61,7 @@ class Covers:
         self._readers: dict[tuple[str, str], tuple[str, Forecasts]] = {}
         self._lines: tuple[CoverLine, ...] = ()
         self._not_before = 0.0
-        self._hour = -1
+        self._hour, self._seen = -1, list[Progress]()
         self.waiting = False
 
     @property
@@ -69,10 +72,10 @@ class Covers:
     def of(self, redis: Client, found: Sequence[Progress]) -> tuple[CoverLine, ...]:
         """The lines, from the newest waves; those of before where it is too soon."""
         began, hour = time.monotonic(), int(now() // HOUR)
-        if began < self._not_before and hour == self._hour:
-            self.waiting = True
+        if hour == self._hour and (list(found) == self._seen or began < self._not_before):
+            self.waiting = list(found) != self._seen
             return self._lines
-        self.waiting, self._hour = False, hour
+        self.waiting, self._hour, self._seen = False, hour, list(found)
         chosen = continued([progress.wave for progress in found])
         self._readers = {key: reader for key, reader in self._readers.items() if key in [(w.flow, w.version) for w in chosen]}
         covers = [cover for wave in chosen if (cover := self._worst(redis, wave)) is not None]
@@ -81,13 +84,16 @@ class Covers:
         return self._lines
 
     def _worst(self, redis: Client, wave: Wave) -> Coverage | None:
+        """None where nothing forecasts, nobody is active, or what there is cannot be read: the list of waves goes on without."""
         key = wave.flow, wave.version
-        if key not in self._readers or self._readers[key][0] != wave.plan:
-            self._readers[key] = wave.plan, Forecasts(redis, wave.version, Waves(redis).plan(wave))
-        reader = self._readers[key][1]
-        reader.redis = redis
-        covers = _all_of(reader)
-        return covers[0] if covers else None
+        try:
+            if key not in self._readers or self._readers[key][0] != wave.plan:
+                self._readers[key] = wave.plan, Forecasts(redis, wave.version, Waves(redis).plan(wave))
+            reader = self._readers[key][1]
+            covers = [reader.coverage(task.name, now=now()) for task in forecasting(reader.plan)]
+        except (WavedeckError, ResponseError):
+            return None
+        return loudest(covers)[0] if covers else None
 
 
 def continued(waves: Sequence[Wave]) -> list[Wave]:
@@ -106,15 +112,6 @@ def continued(waves: Sequence[Wave]) -> list[Wave]:
 
 def _line(c: Coverage) -> CoverLine:
     return CoverLine(c.flow, c.version, c.task, tuple(words(c)), tuple(words(c, short=True)), is_loud(c))
-
-
-def _all_of(reader: Forecasts) -> list[Coverage]:
-    """The tasks that forecast, the worst first; [] when nobody is active, or nothing has run."""
-    moment = now()
-    try:
-        return loudest([reader.coverage(task.name, now=moment) for task in forecasting(reader.plan)])
-    except (NotFound, Refused):
-        return []
 
 
 class CoverageSource:
