@@ -172,32 +172,41 @@ def _told(read: Any, data: bytes, key: str, kind: _Kind, date: Date, hour: Date,
         whole = read(data)
     except BadValue as error:
         raise BadValue(f"pipe {key!r}: {error}") from None
-    parts = _parts(whole, reach_of(kind.horizon, date), date)
-    if parts is not None and hour not in parts:
+    reach, ahead = _span(kind.horizon, date, hour)
+    parts = _parts(whole, reach, len(date))
+    if parts is None:
+        value = whole
+    elif isinstance(parts, list):
+        value = parts[ahead]
+    elif hour in parts:
+        value = parts[hour]
+    else:
         return None  # it ends sooner than its flow says
-    value = whole if parts is None else parts[hour]
-    age = steps(date, hour) * date.step.total_seconds()
-    return Forecast(value, whole, parts is not None, date, hour, age, version, key)
+    return Forecast(value, whole, parts is not None, date, hour, ahead * date.step.total_seconds(), version, key)
 
 
-def _parts(value: Any, reach: int, date: Date) -> Mapping[str, Any] | None:
-    """A value by hour; None when it is not told by hours."""
-    if (own := _by_hour(value, reach, date)) is not None:
-        return own
-    if isinstance(value, Mapping):
-        inner = [found for v in value.values() if (found := _by_hour(v, reach, date)) is not None]
-        return inner[0] if len(inner) == 1 else None
-    return None
+@lru_cache(maxsize=1024)
+def _span(horizon: float, date: Date, hour: Date) -> tuple[int, int]:
+    """How many hours a forecast has, and which of them `hour` is."""
+    return reach_of(horizon, date), steps(date, hour)
 
 
-def _by_hour(value: Any, reach: int, date: Date) -> Mapping[str, Any] | None:
-    if isinstance(value, list) and len(value) == reach:
-        return {date.shift(n): v for n, v in enumerate(value)}
-    if isinstance(value, Mapping) and value and all(_is_date(key, len(date)) for key in value):
-        return value
-    return None
+def _parts(value: Any, reach: int, length: int) -> list[Any] | Mapping[str, Any] | None:
+    """What of a value is told by hours: a value each in turn, or by date; None when nothing is. `length`: of a date."""
+    if _by_hour(value, reach, length):
+        told: list[Any] | Mapping[str, Any] = value
+        return told
+    inner = [v for v in value.values() if _by_hour(v, reach, length)] if isinstance(value, Mapping) else []
+    return inner[0] if len(inner) == 1 else None
 
 
+def _by_hour(value: Any, reach: int, length: int) -> bool:
+    if isinstance(value, list):
+        return len(value) == reach
+    return isinstance(value, Mapping) and bool(value) and all(_is_date(key, length) for key in value)
+
+
+@lru_cache(maxsize=4096)
 def _is_date(text: str, length: int) -> bool:
     if len(text) != length:
         return False

@@ -231,3 +231,43 @@ def runs(c: Coverage) -> list[tuple[Date, Date, Hour]]:
         else:
             found.append((hour.date, hour.date, hour))
     return found
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition's row: of its `entities` so many are not served fresh (`lost`), so many go `dark`, the first at `first`."""
+
+    name: str
+    entities: int
+    lost: int
+    dark: int
+    first: str
+    folded: bool
+
+
+@dataclass(frozen=True)
+class Who:
+    """An entity's row. `dark`: the hour from which nothing serves it, in short; `by`: the date of what does, and how old that is."""
+
+    entity: str
+    partition: str
+    dark: str
+    by: str
+    older: str
+    awaited: bool
+
+
+def grouped(c: Coverage) -> list[tuple[Partition, list[Who]]]:
+    """By partition, the worst first, those that are not served fresh."""
+    lost, step = c.lost(), c.at.step.total_seconds()
+    who: dict[str, list[Who]] = {}
+    for one in lost:
+        told = lost_row(c, one)
+        older = ago(c.at, round(told.age / step)) if told.age else ""
+        dark = clock(one.dark_from, c.at) if one.dark_from else ""
+        who.setdefault(one.partition, []).append(Who(told.entity, told.partition, dark, told.served_by, older, one.awaited))
+    return [
+        (Partition(decode_entity(p), n, len(who[p]), dark, clock(first, c.at) if first else "", False), who[p])
+        for p, (n, dark, first) in by_partition(c, lost).items()
+        if p in who
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.style import Style
@@ -17,7 +17,7 @@ from console.actions import bindings
 from console.feed import Source
 from console.locator import Locator
 from console.pattern import BadPattern, has_words
-from console.reports.coverage import ages, by_partition, clock, entities, is_loud, lost_row, pieces, runs, sentence, shade
+from console.reports.coverage import Partition, Who, ages, clock, entities, is_loud, pieces, runs, sentence, shade
 from console.screens.base import DeckScreen
 from console.screens.chrome import Header, Piece, Rule
 from console.screens.prompts import FilterBar
@@ -28,7 +28,7 @@ from console.theme import PLAIN, Palette, look
 from console.widgets.paint import Drawn, palette_on, strip_of
 from console.widgets.text import clean, fit, short_count
 from engine.coverage import Coverage, Hour
-from engine.keys import Date, decode_entity
+from engine.keys import Date
 from engine.status import Cell, Status
 
 MOST_HOURS = 8
@@ -52,7 +52,7 @@ class Hours(Drawn, Widget):
 
     def tell(self, c: Coverage) -> None:
         """What to draw."""
-        if c != self._c:
+        if c is not self._c:
             self._c, self._runs = c, runs(c)
             self.styles.height = 1 + min(len(self._runs), MOST_HOURS)
             self.refresh()
@@ -98,30 +98,6 @@ def _style(age: int, palette: Palette) -> Style:
     if age < 0:
         return palette.style(Status.FAILED)
     return palette.style(Cell.FALLBACK) if age else palette.bars[Status.FINISHED]
-
-
-@dataclass(frozen=True)
-class Partition:
-    """A partition's row: of its `entities` so many are not served fresh (`lost`), so many go `dark`, the first at `first`."""
-
-    name: str
-    entities: int
-    lost: int
-    dark: int
-    first: str
-    folded: bool
-
-
-@dataclass(frozen=True)
-class Who:
-    """An entity's row. `dark`: the hour from which nothing serves it, in short; `by`: the date of what does, and how old that is."""
-
-    entity: str
-    partition: str
-    dark: str
-    by: str
-    older: str
-    awaited: bool
 
 
 class LostList(RowList):
@@ -193,7 +169,7 @@ class CoverageScreen(DeckScreen):
     def __init__(self, place: Locator) -> None:
         super().__init__(place)
         self._news: CoverageNews | None = None
-        self._groups: list[tuple[Partition, list[Who]]] = []
+        self._groups: Sequence[tuple[Partition, Sequence[Who]]] = ()
         self._turned: set[str] = set()
         """Partitions that are not as they were to begin with: folded, or not."""
 
@@ -226,7 +202,7 @@ class CoverageScreen(DeckScreen):
         if self._news is None:
             return
         c = self.chosen_task(self._news)
-        self._groups = _grouped(c)
+        self._groups = self._news.groups[c.task]
         at = f"{'hour' if c.at.hourly else 'day'} {c.at}"
         others = [f"{len(self._news.tasks)} tasks, t: the next"] if len(self._news.tasks) > 1 else []
         self.query_one(Header).tell(self._crumbs(), [*others, entities(c.n), at])
@@ -310,21 +286,3 @@ def matches(who: Who, query: str) -> bool:
         BadPattern: a word is no regular expression, or takes too long.
     """
     return has_words(" ".join([who.entity, who.partition, "dark" if not who.by else "older", who.dark]), query)
-
-
-def _grouped(c: Coverage) -> list[tuple[Partition, list[Who]]]:
-    """By partition, the worst first, those that are not served fresh."""
-    lost = c.lost()
-    who: dict[str, list[Who]] = {}
-    for one in lost:
-        told = lost_row(c, one)
-        steps = round((told.age or 0) / c.at.step.total_seconds())
-        older = f"{steps} {'h' if c.at.hourly else 'd'}" if steps else ""
-        dark = clock(one.dark_from, c.at) if one.dark_from else ""
-        by = told.served_by
-        who.setdefault(one.partition, []).append(Who(told.entity, told.partition, dark, by, older, told.awaited))
-    return [
-        (Partition(decode_entity(p), n, len(who[p]), dark, clock(first, c.at) if first else "", False), who[p])
-        for p, (n, dark, first) in by_partition(c, lost).items()
-        if p in who
-    ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import ResponseError
 
 from console.moment import now
-from console.reports.coverage import Kind, is_loud, loudest, words
+from console.reports.coverage import Kind, Partition, Who, grouped, is_loud, loudest, words
 from engine.errors import NotFound, Refused, WavedeckError
 from engine.store.catalog import Catalog
 from engine.store.coverage import Forecasts, forecasting
@@ -34,11 +34,12 @@ HOUR = 3600
 
 @dataclass(frozen=True)
 class CoverageNews:
-    """A flow's forecasts, the worst task first."""
+    """A flow's forecasts, the worst task first; `groups`: by task those that are not served fresh, by partition."""
 
     flow: str
     version: str
     tasks: tuple[Coverage, ...]
+    groups: Mapping[str, Sequence[tuple[Partition, Sequence[Who]]]]
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,8 @@ class CoverageSource:
             covers = loudest([self._reader.coverage(task.name, now=now()) for task in forecasting(plan)])
         except Refused as error:
             raise NotFound(str(error)) from None
-        return CoverageNews(plan.flow, version, tuple(covers)), max(EVERY, SHARE * (time.monotonic() - began))
+        groups = {c.task: grouped(c) for c in covers}
+        return CoverageNews(plan.flow, version, tuple(covers), groups), max(EVERY, SHARE * (time.monotonic() - began))
 
     def _now(self, store: Waves) -> tuple[Any, ...]:
         """Another one when a wave has moved or an hour has turned."""

@@ -10,7 +10,8 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from console.locator import Locator, parse
-from console.screens.coverage import LostList, Partition, Who
+from console.reports.coverage import Partition, Who
+from console.screens.coverage import LostList
 from console.sources import coverage as source_module
 from console.sources.coverage import CoverageSource, Covers, continued
 from console.sources.waves import WavesSource
