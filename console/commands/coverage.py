@@ -109,6 +109,8 @@ def _found(
         names = [task] if task else [t.name for t in forecasting(plan)]
         if not names:
             raise NotFound(f"no task of flow {flow!r} forecasts: none has a horizon")
+        if at is not None and at.hourly != plan.hourly:
+            raise click.BadParameter(f"the waves of {flow!r} are about {'hours' if plan.hourly else 'days'}", param_hint="--at")
         now, reader = clock(redis), Forecasts(redis, version, plan)
         if by_clock:
             at = Date.of(datetime.fromtimestamp(now, UTC), hourly=plan.hourly)

@@ -140,6 +140,12 @@ def test_without_an_hour_the_replays_own_clock_counts(filled: None) -> None:
     assert {task["at"] for task in told["tasks"]} == {str(AT)}
 
 
+def test_an_hourly_flow_is_not_asked_about_a_day(filled: None) -> None:
+    found = call("--at", "2013-07-01")
+
+    assert (found.exit_code, "are about hours" in found.output) == (2, True)
+
+
 def test_a_flow_that_forecasts_nothing_says_so(redis: Redis, home: Path) -> None:
     flow = Flow("shops")
     flow.command("one", ["true"])
