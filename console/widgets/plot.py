@@ -8,9 +8,10 @@ from rich.text import Text as RichText
 from textual.app import RenderResult
 from textual_plotext import PlotextPlot
 
-from console.reports.series import Chart, Curve
+from console.reports.series import Chart
 from console.theme import palette_of
 from console.widgets.text import clean
+from engine.curves import Curve
 from engine.status import Status
 
 MARKERS = {"earlier": "dot", "this": "hd", "observed": "●"}
