@@ -55,6 +55,7 @@ def compare(
     from console.reports.compare import Reporting, flat
     from console.reports.compare_text import markdown as in_markdown
     from engine.compare import Asked
+    from engine.errors import NotFound
 
     if date and (first or last):
         raise click.UsageError("--date is one date; --from and --to are a span of them")
@@ -68,6 +69,8 @@ def compare(
         if sys.stderr.isatty():
             click.echo("\r\x1b[K", nl=False, err=True)
         report = reporting.report()
+    if report.found.no_truth:
+        raise NotFound(f"{report.found.no_truth}; --curve names the one that both have, --from and --to the dates")
     if as_json:
         present.as_json(flat(report))
     elif markdown:

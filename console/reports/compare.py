@@ -196,6 +196,8 @@ def headline(found: Compared) -> str:
     """What came out, in one sentence."""
     if found.truth is not None:
         return found.truth.words
+    if found.no_truth:
+        return found.no_truth
     if not found.both:
         return f"{found.a} and {found.b} have no {found.pipe} in common at {when(found)}"
     if not found.different:

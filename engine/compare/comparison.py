@@ -12,7 +12,7 @@ from engine.compare.paired import by_hour, by_pair, finding
 from engine.compare.points import Facts, Points, chosen, points_of
 from engine.compare.read import Reader, Row
 from engine.compare.runs import runs
-from engine.errors import BadValue, NotFound
+from engine.errors import BadValue
 from engine.keys import Date, decode_entity
 from engine.payload import decode_json
 from engine.store.connect import Client
@@ -59,11 +59,7 @@ class Comparison:
             yield self.done
 
     def result(self) -> Compared:
-        """What was found. Goes through what is left first.
-
-        Raises:
-            NotFound: the truth says nothing of what is compared.
-        """
+        """What was found. Goes through what is left first."""
         if self.done < self.total:
             for _ in self.steps():
                 pass
@@ -73,7 +69,8 @@ class Comparison:
             missing_a=self._missing[0], missing_b=self._missing[1], **self._counts,
             numbers=[curve.numbers(name) for name, curve in self._curves.items()],
             worst=[apart for _, _, apart in sorted(self._worst, key=lambda one: (-one[0], one[1]))],
-            truth=self._truth.found() if self._truth is not None else None,
+            truth=self._truth.found() if self._truth is not None and self._truth.any else None,
+            no_truth=self._truth.why_not if self._truth is not None and not self._truth.any else "",
             runs=runs(self._redis, asked, reader.dates),
         )  # fmt: skip
 
@@ -241,14 +238,23 @@ class _Against:
             if loss > 0:
                 (heapq.heappushpop if len(heap) >= self._asked.worst else heapq.heappush)(heap, (loss, entity, gain))
 
-    def found(self) -> Truth:
+    @property
+    def any(self) -> bool:
+        """Whether there was anything to hold forecasts against."""
+        return bool(self._all.n)
+
+    @property
+    def why_not(self) -> str:
+        """Why there was not."""
         version, name, dates = self._reader.truth or ("", "", [])
-        if not self._all.n:
-            known = ", ".join(sorted(self._seen)[:10]) or "no numbers"
-            raise NotFound(
-                f"{version}/{name} ({dates[0]} to {dates[-1]}) says nothing of any hour that {self._asked.pipe!r} forecasts; "
-                f"it has: {known}. --curve names the curve of both"
-            )
+        known = ", ".join(name or "a number" for name in sorted(self._seen)[:10]) or "none"
+        return (
+            f"{version}/{name} ({dates[0]} to {dates[-1]}) says nothing of the hours that {self._asked.pipe} forecasts "
+            f"(curve {self.curve or 'of its own'!r}; it has {known})"
+        )
+
+    def found(self) -> Truth:
+        version, name, _ = self._reader.truth or ("", "", [])
         everything = self._all.both()
         lead = max([self._reader.horizon if self._leads else 0, *(n + 1 for n in self._leads)], default=1)
         tests = [by_hour(_numbered(self._hours), lead), by_pair(self._pairs)]

@@ -179,6 +179,7 @@ class Compared:
         only_a, only_b: there in one version only; `missing_a`, `missing_b`: some of the entities that the version has not.
         opaque: of `both`, those that are no JSON, or too large to look into; only their bytes were compared.
         numbers: a curve each; the first is the main one.
+        no_truth: why there is no `truth` though it was asked for: what the pipe says is of other hours or curves.
     """
 
     a: str
@@ -197,6 +198,7 @@ class Compared:
     numbers: list[Numbers]
     worst: list[Apart]
     truth: Truth | None
+    no_truth: str
     runs: list[Runs]
 
 

@@ -32,7 +32,7 @@ def points_of(value: Any, date: Date, horizon: int) -> Points:
             others[curve.name] = dict(curve.points)
     found = {**dated, **others}
     if isinstance(value, dict):
-        single = {k: v for k, v in value.items() if is_number(v) and abs(v) < 1e308 and k not in found}
+        single = {k: v for k, v in value.items() if is_number(v) and abs(v) < 1e308 and k not in found and not is_date(k)}
         found |= {str(k): {str(date): float(v)} for k, v in single.items()}
     return dict(list(found.items())[:MOST])
 

@@ -279,8 +279,12 @@ def test_a_truth_of_other_hours_or_of_several_curves_is_refused(redis: Redis) ->
     for version in ("main", "try/x"):
         write(redis, version, "forecast", "s", START, {"hours": {str(START): 1.0, str(START.shift(1)): 2.0}})
     write(redis, "main", "seen", "s", START.shift(2), {"x": {str(START): 1.0}, "y": {str(START): 1.0}})
-    with pytest.raises(NotFound, match=r"main/seen .* it has: x, y"):
-        compared(redis, START, START, truth="seen")
+    found = compared(redis, START, START, truth="seen")
+    assert found.truth is None
+    assert (
+        found.no_truth
+        == f"main/seen ({START.shift(2)} to {START.shift(2)}) says nothing of the hours that forecast forecasts (curve 'hours'; it has x, y)"
+    )
 
 
 def test_without_scipy_there_are_errors_and_no_test(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
