@@ -78,4 +78,5 @@ class TwoLines(PlotextPlot):  # type: ignore[misc]  # it has no types
 
 
 def _widest(texts: Sequence[str]) -> int:
-    return max(len(text) for text in texts) + 2
+    """Cells between two labels: so many that none is moved aside, which plotext does in the order of a set, another one each time."""
+    return max(len(text) for text in texts) + 6

@@ -19,6 +19,8 @@ from engine.compare.figures import Sample, Test
 FEWEST = 24
 """Hours (or days) of truth with fewer of which nothing is said."""
 SURE = 0.05
+WORSE = 0.005
+"""By how much a root mean square error must be larger to be called worse."""
 MISSING = "needs scipy: pip install 'wavedeck[frames]'"
 BY_HOUR, BY_PAIR = "Diebold-Mariano with Newey-West errors", "Wilcoxon signed-rank"
 
@@ -93,7 +95,8 @@ def finding(a: str, b: str, maes: Sequence[float], rmses: Sequence[float], test:
     if test.p >= SURE:
         return "", f"no difference that {test.n} hours could show (p = {p_text(test.p)}); {figures}"
     better = b if now < before else a
-    other = (smooth > rough) if better == b else (smooth < rough)
+    loser, winner = (rough, smooth) if better == b else (smooth, rough)
+    other = winner > loser * (1 + WORSE)
     but = f"; by root mean square error it is worse, {smooth:.4g} of {b} against {rough:.4g} of {a}" if other else ""
     return better, f"{better} forecasts better: {figures}, p = {p_text(test.p)}{but}"
 
