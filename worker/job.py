@@ -48,17 +48,21 @@ class Job:
         self.number = number
         self.cancelled = ""
         self.seen = Seen()
+        self.loud: set[int] = set()
+        """Tasks that print past Python's streams: after each of their cells the output file is asked."""
         flow = flows.get(plan.flow)
         run = Run(plan.flow, wave.version, wave.date, wave.id, wave.config)
         self.tasks = [Task(t, plan, flow, run, self.seen) for t in plan.tasks]
         self.sources = [Sources(t, wave.version, wave.base, wave.date) for t in plan.tasks]
+        self._before = [f"{wave.version}/{name} " for name in plan.names]
+        self._after = f" {wave.date}"
         self.checks = frozenset(plan.index[name] for name in wave.checks)
         self._body = body
         self._schedules: dict[str, Schedule] = {}
 
     def key(self, task: int, entity: str) -> str:
         """The pipe that a cell writes."""
-        return f"{self.wave.version}/{self.plan.names[task]} {entity} {self.wave.date}"
+        return self._before[task] + entity + self._after
 
     def schedules(self, shell: Shell, entities: Sequence[str]) -> list[Schedule]:
         """What the script of each entity (in key form) says, evaluated by `shell`."""

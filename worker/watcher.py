@@ -6,6 +6,7 @@ hold by now, fails the cell that a slot died over, gives the rest of what it hel
 
 import contextlib
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -96,6 +97,8 @@ class Watcher:
         for flow in self.flows.values():
             for warm in flow.warmers:
                 warm()
+        gc.collect()
+        gc.freeze()  # what is loaded now is there for good: slots neither look through it again nor copy its pages for that
         self._guardian = Guardian(self._boards)
         for _ in range(0 if self._signals else self.settings.slots):
             self._spawn()
