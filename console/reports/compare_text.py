@@ -72,9 +72,9 @@ def _test(test: Test) -> tuple[str, ...]:
 def _caveats(truth: Truth) -> tuple[str, ...]:
     first = truth.tests[0]
     said = [
-        "The first test is the one to go by: it takes the errors of an hour together, and those of "
-        f"{first.lags or 0} neighbouring hours as dependent. The second takes each pair for a witness of its own, though one storm delays many "
-        "entities for hours, so its p is too small; it knows nothing of how large errors are, so no single day decides it."
+        "The first test is the one to go by: it takes the errors of an hour together, and lets those of neighbouring hours go together. The second "
+        "takes each pair for a witness of its own, though one storm delays many entities for hours, so its p is too small; it knows nothing of "
+        "how large errors are, so no single day decides it."
     ]
     if first.name == BY_HOUR and first.n < FEWEST:
         said.append(f"{first.n:,} hours are few: from {FEWEST} on a verdict is given.")

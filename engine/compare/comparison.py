@@ -256,8 +256,7 @@ class _Against:
     def found(self) -> Truth:
         version, name, _ = self._reader.truth or ("", "", [])
         everything = self._all.both()
-        lead = max([self._reader.horizon if self._leads else 0, *(n + 1 for n in self._leads)], default=1)
-        tests = [by_hour(_numbered(self._hours), lead), by_pair(self._pairs)]
+        tests = [by_hour(_numbered(self._hours)), by_pair(self._pairs)]
         maes, rmses = ([getattr(s, what) for s in (everything.a, everything.b)] for what in ("mae", "rmse"))
         better, words = finding(self._asked.a, self._asked.b, maes, rmses, tests[0])
         ordered = [[g for _, _, g in sorted(heap, key=lambda one: (-one[0], one[1]))] for heap in (self._lost, self._won)]

@@ -100,7 +100,7 @@ class Both:
 @dataclass(frozen=True)
 class Test:
     """A paired test of the absolute errors. `difference`: the second's mean absolute error less the first's, with its 95 % interval `low` to
-    `high`; `p`: how often chance alone would show as much; `n` of what (`unit`). None where it could not be made; `why` says."""
+    `high`; `p`: how often chance alone would show as much; `n` of what (`unit`); `degrees` of freedom. None where it could not be made; `why` says."""
 
     name: str
     n: int
@@ -110,7 +110,7 @@ class Test:
     difference: float | None = None
     low: float | None = None
     high: float | None = None
-    lags: int | None = None
+    degrees: int | None = None
     sampled: bool = False
     why: str = ""
 

@@ -2,8 +2,10 @@
 
 Errors of neighbouring hours, of entities in the same hour and of several forecasts for one hour go together (the same storm delays all of
 them), so a test that takes each for a witness of its own is far too sure. The first test here does not: it adds up each hour
-(Diebold and Mariano 1995) and lets neighbouring hours go together (Newey and West 1987). The second, Wilcoxon's signed-rank test over pairs of
-(entity, hour), does, and is told with that caveat; it knows nothing of how large errors are, so one bad day does not decide it.
+(Diebold and Mariano 1995), and tells from the slow swings of the series how uncertain its mean is (equal-weighted cosines with t's distribution:
+Lazarus, Lewis, Stock and Watson 2018; for forecasts Coroneo and Iacone 2020), which stays honest with few hours. The second, Wilcoxon's
+signed-rank test over pairs of (entity, hour), takes each for a witness and is told with that caveat; it knows nothing of how large errors
+are, so one bad day does not decide it.
 
 scipy says how likely a statistic is. Where it is not installed the tests say so.
 """
@@ -22,43 +24,43 @@ SURE = 0.05
 WORSE = 0.005
 """By how much a root mean square error must be larger to be called worse."""
 MISSING = "needs scipy: pip install 'wavedeck[frames]'"
-BY_HOUR, BY_PAIR = "Diebold-Mariano with Newey-West errors", "Wilcoxon signed-rank"
+BY_HOUR, BY_PAIR = "Diebold-Mariano, hour by hour", "Wilcoxon signed-rank"
 
 
-def by_hour(hours: Mapping[int, tuple[int, float]], lead: int) -> Test:
-    """Whether the mean difference is 0, hours taken whole.
+def by_hour(hours: Mapping[int, tuple[int, float]]) -> Test:
+    """Whether the mean difference is 0, hours taken whole and neighbouring ones as going together.
 
     Parameters:
         hours: of each hour (a number; neighbours differ by 1) how many points, and the sum of their differences of absolute errors.
-        lead: how many steps ahead the forecasts reach; errors of so many neighbouring hours share what was not foreseen.
     """
     n, known = len(hours), sum(count for count, _ in hours.values())
     mean = sum(total for _, total in hours.values()) / known if known else None
     if n < 2 or mean is None:
         return Test(BY_HOUR, n, "hours", difference=mean, why="one hour is no sample")
-    lags = lags_of(n, lead)
-    error = deviation({at: total - count * mean for at, (count, total) in hours.items()}, lags) / known
+    degrees = degrees_of(max(hours) - min(hours) + 1)
+    error = deviation({at: total - count * mean for at, (count, total) in hours.items()}, degrees) / known
     t = _stats("t")
     if t is None or not error:
         why = MISSING if t is None else "no difference anywhere" if not mean else "all hours differ alike"
-        return Test(BY_HOUR, n, "hours", difference=mean, lags=lags, why=why)
-    reach = float(t.ppf(1 - SURE / 2, n - 1)) * error
-    p = float(2 * t.sf(abs(mean / error), n - 1))
-    return Test(BY_HOUR, n, "hours", mean / error, p, mean, mean - reach, mean + reach, lags)
+        return Test(BY_HOUR, n, "hours", difference=mean, degrees=degrees, why=why)
+    reach = float(t.ppf(1 - SURE / 2, degrees)) * error
+    p = float(2 * t.sf(abs(mean / error), degrees))
+    return Test(BY_HOUR, n, "hours", mean / error, p, mean, mean - reach, mean + reach, degrees)
 
 
-def lags_of(n: int, lead: int) -> int:
-    """Over how many hours errors are taken to go together: as far as the forecasts reach, and more where there are many."""
-    return max(0, min(max(lead - 1, int(4 * (n / 100) ** (2 / 9))), n - 1))
+def degrees_of(span: int) -> int:
+    """How many slow waves of a series of so many hours tell how uncertain its mean is; the degrees of freedom of the test."""
+    return max(int(0.4 * span ** (2 / 3)), 1)
 
 
-def deviation(sums: Mapping[int, float], lags: int) -> float:
-    """The standard deviation of the total of a series with gaps, neighbours within `lags` going together (Bartlett's weights)."""
-    variance = sum(u * u for u in sums.values())
-    for lag in range(1, lags + 1):
-        together = sum(u * sums.get(at - lag, 0.0) for at, u in sums.items())
-        variance += 2 * (1 - lag / (lags + 1)) * together
-    return math.sqrt(max(variance, 0.0))
+def deviation(sums: Mapping[int, float], degrees: int) -> float:
+    """The standard deviation of the total of a series, which may have gaps and whose neighbours may go together: by the mean square of its
+    first cosine waves, which are what a slow swing shows in and the mean does not."""
+    first, span = min(sums), max(sums) - min(sums) + 1
+    squares = 0.0
+    for wave in range(1, degrees + 1):
+        squares += sum(u * math.cos(math.pi * wave * (at - first + 0.5) / span) for at, u in sums.items()) ** 2
+    return math.sqrt(2 * squares / degrees)
 
 
 def by_pair(pairs: Sample) -> Test:

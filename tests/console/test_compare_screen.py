@@ -119,7 +119,7 @@ def test_json_markdown_and_text_say_the_same(told: dict[str, Any]) -> None:
     assert truth["better"] == "try/x"
     for printed in (text, report):
         assert f"{truth['b']['mae']:.2f}" in printed
-        assert "Diebold-Mariano with Newey-West errors" in printed
+        assert "Diebold-Mariano, hour by hour" in printed
         assert "\x1b" not in printed
     assert truth["words"] in text
     assert told["paths"][0]["path"] == "hours[*]"
