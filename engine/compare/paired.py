@@ -105,4 +105,4 @@ def finding(a: str, b: str, maes: Sequence[float], rmses: Sequence[float], test:
 
 def p_text(p: float) -> str:
     """A probability as people write it."""
-    return f"{p:.3f}" if p >= 0.001 else f"{p:.1e}" if p else "0"
+    return f"{p:.3g}" if p >= 0.001 else f"{p:.1e}" if p else "0"
