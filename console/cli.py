@@ -69,9 +69,23 @@ class _Commands(click.Group):
     def _read(self) -> None:
         if self.commands:
             return
-        from console.commands import acl, act, browse, coverage, crew, doctor, evidence, failures, look, pipes, run, serve
+        from console.commands import (
+            acl,
+            act,
+            browse,
+            compare,
+            coverage,
+            crew,
+            doctor,
+            evidence,
+            failures,
+            look,
+            pipes,
+            run,
+            serve,
+        )
 
-        for module in (look, evidence, failures, browse, pipes, crew, doctor, act, run, serve, acl, coverage):
+        for module in (look, evidence, failures, browse, pipes, compare, crew, doctor, act, run, serve, acl, coverage):
             for command in module.COMMANDS:
                 self.add_command(command)
 

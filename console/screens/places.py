@@ -14,6 +14,7 @@ SCREENS: dict[View, str] = {
     "changes": "changes.ChangesScreen",
     "entity": "entity.EntityScreen",
     "pipes": "pipes.PipesScreen",
+    "compare": "compare.CompareScreen",
     "state": "state.StateScreen",
     "workers": "workers.WorkersScreen",
     "acts": "acts.ActsScreen",
