@@ -175,7 +175,7 @@ def scale(count: int, version: str, slots: int | None, house: str | None, settin
             there = _house("local", settings, url=url, keep=True, slots=slots)
         stack.callback(there.close)
         will = there.fleet(version).scale(count)
-        _record("scale", version, f"{will} workers")
+        _record("scale", version, _workers(will))
         told = {"version": version, "house": there.name, "asked": count, "workers": will, "kept": there.keeps(version)}
         show(told, as_json, _print_scaled)
         if there.keeps(version):
@@ -186,7 +186,11 @@ def scale(count: int, version: str, slots: int | None, house: str | None, settin
 def _print_scaled(told: Mapping[str, Any]) -> None:
     asked = "" if told["asked"] == told["workers"] else f" ({told['asked']} is outside its bounds)"
     ends = "; ctrl-c ends them" if told["kept"] else ""
-    click.echo(f"{told['version']} will have {told['workers']} workers{asked}{ends}")
+    click.echo(f"{told['version']} will have {_workers(told['workers'])}{asked}{ends}")
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count:,} workers"
 
 
 @fleet.command()
