@@ -100,6 +100,9 @@ class About:
     task: str = ""
 
 
+ALL = About()
+
+
 @dataclass(frozen=True)
 class Spec:
     """What a version's fleet is to be.
@@ -177,7 +180,7 @@ class Fleet(Protocol):
             NotFound: there is no such worker.
         """
 
-    def logs(self, about: About = About(), *, since: float = 0.0, follow: bool = False) -> Iterator[LogLine]:
+    def logs(self, about: About = ALL, *, since: float = 0.0, follow: bool = False) -> Iterator[LogLine]:
         """Lines in the order of their times, from `since` (Unix seconds) on; with `follow` it does not end by itself."""
 
     def deploy(self, spec: Spec, *, dry_run: bool = False) -> Deployment:
@@ -195,6 +198,12 @@ class House(Protocol):
     """Runs the fleets of many versions."""
 
     name: HouseName
+
+    def close(self) -> None:
+        """Ends what lives only as long as this house: local workers that it keeps. May be called again."""
+
+    def keeps(self, version: str) -> bool:
+        """Whether this version's workers live in this process and end with `close`."""
 
     def fleet(self, version: str) -> Fleet:
         """A version's fleet, deployed or not. Asks nobody."""
