@@ -13,7 +13,7 @@ from engine.store.waves import Waves
 if TYPE_CHECKING:
     from engine.store.connect import Client
 
-DID = {"trigger": "triggered", "rerun": "re-ran", "cancel": "cancelled", "schedule": "scheduled"}
+DID = {"trigger": "triggered", "rerun": "re-ran", "cancel": "cancelled", "schedule": "scheduled", "skip": "skipped"}
 """What somebody did, by the verb of the record."""
 
 

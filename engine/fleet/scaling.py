@@ -75,7 +75,7 @@ class Staffing:
         try:
             with staffing(self._redis, draft.version, PATIENCE):
                 self.result = self._ask(draft)
-        except (FleetError, NotFound) as e:
+        except FleetError as e:
             self.result = Staffed(None, 0, 0, f"no workers could be asked for: {e}")
         self._tell(self.result.words)
         if (found := self.result.need) is None:
@@ -89,13 +89,13 @@ class Staffing:
 
     def _ask(self, draft: Wave) -> Staffed:
         service = self._fleet.desired()
-        if service.state == "absent":
+        if not service.most:
             return Staffed(None, 0, 0, f"nothing is deployed for version {draft.version!r}; `wavedeck deploy` does")
         bounds = self._bounds(service)
         found = need(
             work(past(self._redis, draft.version, self._plan), self._plan, draft.n),
             bounds,
-            self._slots or slots_of(self._redis, service),
+            self._slots_of(service),
             budget=(draft.deadline - draft.created) / 1000 if draft.deadline else self._plan.every,
             running=service.desired,  # what is on its way is not ordered again
             launches=self._launches or (FARGATE if service.house == "ecs" else AT_ONCE),
@@ -105,12 +105,18 @@ class Staffing:
             return Staffed(found, service.desired, service.desired)
         try:
             asked = self._fleet.scale(found.workers)
-        except FleetError as e:
+        except (FleetError, NotFound) as e:
             return Staffed(found, service.desired, service.desired, f"the house refused: {e}")
         return Staffed(found, service.desired, asked)
 
+    def _slots_of(self, service: Service) -> int:
+        return self._slots or slots_of(self._redis, service)
+
     def _bounds(self, service: Service) -> Bounds:
-        asked = Bounds.parse(self._workers, service.most)
+        most = service.most
+        if service.house == "local" and self._workers == "auto":
+            most = max(1, cpus() // self._slots_of(service))  # more would only take the CPUs from each other
+        asked = Bounds.parse(self._workers, most)
         low = max(asked.low, service.least)
         return Bounds(low, max(min(asked.high, service.most), low))
 

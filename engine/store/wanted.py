@@ -17,7 +17,7 @@ from engine.store.scripts import UNLOCK
 from engine.store.waves import Waves
 
 LIFE = 90 * 86400
-LOCKED = 60_000
+LOCKED = 90_000
 """Ms that a lock outlives whoever took it and died."""
 ABOUT_TO = 120_000
 """Ms within which an init that asked for workers has queued its wave, or died."""
@@ -74,7 +74,7 @@ def nothing_to_do(redis: Client, version: str) -> bool:
 @contextlib.contextmanager
 def staffing(redis: Client, version: str, patience: float = 0.0, sleep: Callable[[float], None] = time.sleep) -> Iterator[bool]:
     """The right to ask for more workers or for fewer; False when somebody else has it still after `patience` seconds. Who had it and died
-    keeps others from it for a minute."""
+    keeps others from it for `LOCKED` ms."""
     key, token = version_key(version, "staffing"), secrets.token_hex(8)
     until = time.monotonic() + patience
     while not (held := bool(redis.set(key, token, nx=True, px=LOCKED))) and time.monotonic() < until:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from engine.fleet.house import About, Deployment, FleetError, FleetWorker, LogLine, Service, Spec
+from engine.fleet.house import About, Deployment, FleetError, FleetWorker, HouseName, LogLine, Service, Spec
 
 ALL = About()
 
@@ -17,6 +17,7 @@ class NotedFleet:
     least: int = 0
     most: int = 50
     cpu: float = 2.0
+    house: HouseName = "ecs"
     asked: list[int] = field(default_factory=list)
     refuses: str = ""
     absent: bool = False
@@ -26,7 +27,7 @@ class NotedFleet:
     def desired(self) -> Service:
         state = "absent" if self.absent else "steady"
         return Service(
-            self.version, "local", self.count, self.count, 0, self.least, self.most, state, cpu=self.cpu
+            self.version, self.house, self.count, self.count, 0, self.least, 0 if self.absent else self.most, state, cpu=self.cpu
         )  # fmt: skip
 
     def workers(self, *, stopped: bool = False) -> list[FleetWorker]:

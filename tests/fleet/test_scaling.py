@@ -9,6 +9,7 @@ from fleets import NotedFleet
 from redis import Redis
 from servers import eventually
 
+from engine.capacity import AT_ONCE
 from engine.errors import Refused
 from engine.fleet.scaling import Staffing, let_go
 from engine.keys import version_key
@@ -23,7 +24,7 @@ PLAN = plan("a", "b")
 
 def go(redis: "Redis", fleet: NotedFleet, n: int = 8, *, trigger: str = "manual:1", **more: Any) -> tuple[Launched, Staffing]:
     options = {name: more.pop(name) for name in ("workers", "slots") if name in more}
-    staff = Staffing(redis, fleet, PLAN, **options)
+    staff = Staffing(redis, fleet, PLAN, launches=AT_ONCE, **options)
     launched = launch(
         redis, PLAN, version="main", date=DATE, trigger=trigger, by="tests", entities=[f"e{i}" for i in range(n)], staff=staff, **more
     )  # fmt: skip
@@ -234,7 +235,7 @@ def test_a_finisher_that_was_paused_over_its_lock_gives_back_what_it_took(redis:
     fleet = NotedFleet()
     launched, _ = go(redis, fleet, 400, deadline=30.0)
     finish(redis, launched.wave)
-    moments = iter([0.0, 70.0])
+    moments = iter([0.0, 100.0])
 
     def meanwhile(count: int) -> None:
         if count == 0:
@@ -257,7 +258,7 @@ def test_only_one_at_a_time_asks(redis: "Redis") -> None:
         assert (first, second, third) == (True, False, True)
     with staffing(redis, "main") as again:
         assert again
-        assert 0 < redis.pttl(version_key("main", "staffing")) <= 60_000
+        assert 0 < redis.pttl(version_key("main", "staffing")) <= 90_000
     eventually(lambda: not redis.exists(version_key("main", "staffing")))
 
 
