@@ -1,0 +1,85 @@
+"""`wavedeck trigger --workers`: a wave with as many workers as it needs, and what became of what was foreseen."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from console.house import house
+from console.widgets.text import clean, short_seconds
+from engine.fleet.scaling import Staffing, let_go
+from engine.store.waves import Waves
+
+if TYPE_CHECKING:
+    from engine.fleet.house import House
+    from engine.plan import Plan
+    from engine.store.connect import Client
+    from engine.store.wave import Wave
+
+LOOK = 0.2
+"""Seconds between two looks at a wave that this command waits for."""
+
+
+class Staffed:
+    """Who sees to a wave's workers, and to its end where they are this command's own."""
+
+    def __init__(self, redis: Client, at: House, version: str, workers: str) -> None:
+        self._redis, self._house, self._version, self._workers = redis, at, version, workers
+
+    def staff(self, plan: Plan) -> Staffing:
+        """What `launch` takes."""
+        fleet = self._house.fleet(self._version)
+        return Staffing(self._redis, fleet, plan, workers=self._workers, tell=_say)
+
+    def see_out(self, wave: Wave) -> None:
+        """Waits for the wave's end where the workers end with this command, says how it went, and lets them go. Elsewhere it returns at
+        once: the last worker that finds nothing to do lets the others go."""
+        keeps = getattr(self._house, "keeps", lambda _: False)
+        if not keeps(self._version):
+            return
+        while (now := Waves(self._redis).find(wave.id, wave.version)) is not None and now.running:
+            time.sleep(LOOK)
+        if now is not None:
+            _say(ended(now))
+        let_go(self._redis, self._house.fleet(self._version))
+
+
+@contextlib.contextmanager
+def staffed(redis: Client, url: str, version: str, workers: str) -> Iterator[Staffed | None]:
+    """None when nobody asked for workers."""
+    if not workers:
+        yield None
+        return
+    at = house(url, keep=True)
+    try:
+        yield Staffed(redis, at, version, workers)
+    finally:
+        with contextlib.suppress(AttributeError):
+            at.close()  # type: ignore[attr-defined]
+
+
+def ended(wave: Wave) -> str:
+    """How long a wave that has ended took, against what was foreseen."""
+    took = (wave.ended - wave.created) / 1000
+    return f"took {short_seconds(took)}{against(wave, took)}"
+
+
+def against(wave: Wave, took: float) -> str:
+    """How `took` (seconds since it was created) compares with what was foreseen; "" when nothing was."""
+    if not wave.workers:
+        return ""
+    soonest, latest = wave.soonest / 1000, wave.latest / 1000
+    told = f"{short_seconds(soonest)} to {short_seconds(latest)} on {wave.workers:,} {'worker' if wave.workers == 1 else 'workers'} were foreseen"
+    if took > latest:
+        return f", {took / latest - 1:.0%} longer than foreseen ({told})"
+    if took < soonest:
+        return f", {1 - took / soonest:.0%} less than foreseen ({told})"
+    return f", as foreseen ({told})"
+
+
+def _say(text: str) -> None:
+    click.echo(clean(text), err=True)
