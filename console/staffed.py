@@ -38,8 +38,7 @@ class Staffed:
     def see_out(self, wave: Wave) -> None:
         """Waits for the wave's end where the workers end with this command, says how it went, and lets them go. Elsewhere it returns at
         once: the last worker that finds nothing to do lets the others go."""
-        keeps = getattr(self._house, "keeps", lambda _: False)
-        if not keeps(self._version):
+        if not self._house.keeps(self._version):
             return
         while (now := Waves(self._redis).find(wave.id, wave.version)) is not None and now.running:
             time.sleep(LOOK)
@@ -58,8 +57,7 @@ def staffed(redis: Client, url: str, version: str, workers: str) -> Iterator[Sta
     try:
         yield Staffed(redis, at, version, workers)
     finally:
-        with contextlib.suppress(AttributeError):
-            at.close()  # type: ignore[attr-defined]
+        at.close()
 
 
 def ended(wave: Wave) -> str:

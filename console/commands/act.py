@@ -110,7 +110,7 @@ def trigger(
     with open_redis(write=True) as (redis, url), staffed(redis, url, version, workers) as crew, _progress() as tell:
         launched = start_wave(
             redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
-            config=parse_config(config), deadline=deadline, force=force, staff=crew and crew.staff, on_progress=tell,
+            config=parse_config(config), deadline=deadline, force=force, staff=None if crew is None else crew.staff, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
         if crew is not None:

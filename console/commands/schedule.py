@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -12,6 +12,7 @@ from console.commands.common import DEFAULT_VERSION, end_with_terminal, json_opt
 
 if TYPE_CHECKING:
     from console.reports.schedules import ScheduleRow
+    from engine.fleet.ecs.house import EcsHouse
     from engine.schedule import Schedule
     from engine.store.connect import Client
 
@@ -248,7 +249,7 @@ def _eventbridge() -> Any:
     from console.house import house
     from engine.fleet.ecs.eventbridge import EventBridge
 
-    return EventBridge(house("", name="ecs"))
+    return EventBridge(cast("EcsHouse", house(name="ecs")))
 
 
 COMMANDS: tuple[click.Command, ...] = (schedule,)

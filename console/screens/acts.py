@@ -169,7 +169,7 @@ class ActsScreen(DeckScreen):
 
 def sentence(row: ActRow) -> str:
     """An act as one says it, on one line."""
-    what = f"{many(row.entities, 'entity', 'entities')} of {row.locator}"
+    what = f"{many(row.entities, 'entity', 'entities')} of {row.locator}" if row.flow else row.locator
     return clean(f"{row.by} {row.did} {what} from {row.origin or 'somewhere'}" + (f": {row.detail}" if row.detail else ""))
 
 

@@ -1,5 +1,6 @@
 """Calls to AWS: one place that loads boto3, waits when AWS asks for patience, and says in a sentence what went wrong."""
 
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -150,7 +151,7 @@ class Aws:
             try:
                 self._session = boto3.Session(
                     profile_name=self._profile or None,
-                    region_name=self._region or None,
+                    region_name=self._region or os.environ.get("AWS_REGION") or None,  # boto3 knows AWS_DEFAULT_REGION only
                 )
             except BotoCoreError as e:
                 raise FleetError(f"AWS cannot be used: {e}") from None

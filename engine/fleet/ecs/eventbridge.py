@@ -6,7 +6,6 @@ of the box a failed firing would be tried again for a day; here for no longer th
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice, pairwise
@@ -145,10 +144,9 @@ def expression(schedule: Schedule) -> str:
 
 
 def _cron(text: str) -> str:
-    minute, hour, day, month, weekday = text.split()
     read = CronSim(text, datetime(2026, 1, 1, tzinfo=UTC))
-    if not all(re.fullmatch(r"[\d*,/-]+", field) for field in (day, month)) or not re.fullmatch(r"[\d*,/A-Za-z-]+", weekday):
-        raise Refused(f"cron {text!r}: EventBridge is given numbers and names of weekdays only")
+    if not all(isinstance(value, int) and value > -1 for value in (*read.days, *read.weekdays)):
+        raise Refused(f"cron {text!r}: of days and weekdays EventBridge is given numbers, and no L, W or #")
     days, weekdays = _some(read.days, range(1, 32)), _some(_days_of_week(read.weekdays), range(1, 8))
     if days != "*" and weekdays != "*":
         raise Refused(f"cron {text!r} has both a day of the month and a day of the week, which EventBridge cannot say")

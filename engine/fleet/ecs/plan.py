@@ -9,6 +9,8 @@ from engine.fleet.house import Change, Deployment
 
 LONGEST = 200
 """Characters of a value that are shown."""
+LABELS = ("name", "capacityProvider", "sourceVolume")
+"""What the things of a list are called by."""
 
 
 def deploy(aws: Aws, version: str, resources: Sequence[Resource], *, dry_run: bool) -> Deployment:
@@ -62,20 +64,18 @@ def _is_gone(name: str, wanted: Mapping[str, Any]) -> bool:
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every leaf with its path: `containerDefinitions[worker].environment[NAME]`; a list of things without names is one leaf."""
     if isinstance(value, Mapping):
-        if set(value) == {"name", "value"}:
-            yield path, value["value"]
-            return
         for name, inner in value.items():
             yield from _leaves(inner, f"{path}.{name}" if path else str(name))
     elif isinstance(value, list) and value and all(isinstance(one, Mapping) and _name(one) for one in value):
         for one in value:
-            yield from _leaves(one, f"{path}[{_name(one)}]")
+            inner = {key: inside for key, inside in one.items() if key not in LABELS}
+            yield from _leaves(inner["value"] if set(inner) == {"value"} else inner, f"{path}[{_name(one)}]")
     elif value not in ([], {}, None):
         yield path, value
 
 
 def _name(one: Mapping[str, Any]) -> str:
-    return str(one.get("name") or one.get("capacityProvider") or one.get("sourceVolume") or "")
+    return next((str(one[label]) for label in LABELS if one.get(label)), "")
 
 
 def _shown(value: Any) -> str:
