@@ -17,6 +17,7 @@ from engine.errors import WavedeckError
 from engine.firing import Firing, fire, note_missed
 from engine.fleet.scaling import Staffing, let_go
 from engine.store.schedules import Fired, Schedules
+from engine.store.wanted import wanted
 
 if TYPE_CHECKING:
     from engine.fleet.house import House
@@ -26,22 +27,24 @@ if TYPE_CHECKING:
 
 LONGEST = 15.0
 """Seconds between two looks at most: somebody may have changed a schedule."""
+SOON = 1.0
 MOST_MISSED = 1000
 """Firings of a schedule that are left out one by one after an absence."""
 
 
 class Scheduler:
-    """`tick` fires what is due, and lets workers go that nobody needs. `now` in Unix seconds; `tell` gets a line for each thing done."""
+    """`tick` fires what is due, and lets workers go that nobody needs. `slots`: of each worker; `now` in Unix seconds; `tell` gets a line for each thing done."""
 
     def __init__(
         self,
         redis: Client,
         house: House | None = None,
         *,
+        slots: int | None = None,
         now: Callable[[], float] = time.time,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._redis, self._house, self._now, self._tell = redis, house, now, tell
+        self._redis, self._house, self._slots, self._now, self._tell = redis, house, slots, now, tell
         self._away = False
 
     def serve(self, until: Callable[[float], bool]) -> None:
@@ -69,6 +72,10 @@ class Scheduler:
 
     def _pause(self, schedules: Sequence[Schedule]) -> float:
         now = self._now()
+        if any(
+            told.workers > told.floor for v in {s.version for s in schedules} if (told := wanted(self._redis, v)) is not None
+        ):
+            return SOON  # somebody is to be let go
         return min([LONGEST, *(max(s.next(now) - now, 0.05) for s in schedules if not s.paused)])
 
     def _look(self, schedule: Schedule) -> None:
@@ -93,7 +100,7 @@ class Scheduler:
         if not schedule.workers or self._house is None:
             return None
         fleet = self._house.fleet(schedule.version)
-        return Staffing(self._redis, fleet, plan, workers=schedule.workers, tell=self._tell)
+        return Staffing(self._redis, fleet, plan, workers=schedule.workers, slots=self._slots, tell=self._tell)
 
     def _refused(self, schedule: Schedule, due: float, why: WavedeckError) -> None:
         """Not tried again before it is due the next time."""

@@ -6,6 +6,7 @@ hold by now, fails the cell that a slot died over, gives the rest of what it hel
 
 import contextlib
 import faulthandler
+import functools
 import gc
 import logging
 import os
@@ -33,6 +34,7 @@ from engine.store.workers import SlotState, Worker, Workers
 from worker.failure import reason
 from worker.guardian import Guardian
 from worker.identity import identity
+from worker.letting_go import LettingGo
 from worker.memory import Pressure
 from worker.output import Output
 from worker.processes import die_with, kill_group, resident
@@ -95,6 +97,7 @@ class Watcher:
         self._pressure = Pressure(self._identity.limit)
         longest = max((task.limit for flow in flows.values() for task in flow.plan.tasks), default=0.0)
         self._protection = Protection(os.environ, longest=longest + stop_timeout)
+        self._letting_go = LettingGo(self.redis, settings.version)
 
     def run(self) -> int:
         """Serves until SIGTERM or, with `until_idle`, until there is nothing left. 0 when all went as it should."""
@@ -118,7 +121,9 @@ class Watcher:
             self._limits(now)
             self._stopping(now)
             self._execute(now)
-            self._protection.tend(any(child.board.holds for child in self._children.values()), now)
+            busy = any(child.board.holds for child in self._children.values())
+            self._protection.tend(busy, now)
+            self._try(functools.partial(self._letting_go.tend, busy or bool(self._stop_at), now))
             for act, every in beats.items():
                 if now >= due[act]:
                     due[act] = now + every

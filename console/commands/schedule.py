@@ -187,7 +187,10 @@ def serve(slots: int | None) -> None:
         try:
             click.echo("schedules are fired here until ctrl-c", err=True)
             Scheduler(
-                redis, house, tell=lambda line: click.echo(f"{time.strftime('%H:%M:%S', time.gmtime())}  {clean(line)}")
+                redis,
+                house,
+                slots=slots,
+                tell=lambda line: click.echo(f"{time.strftime('%H:%M:%S', time.gmtime())}  {clean(line)}"),
             ).serve(lambda seconds: sys.stdout.flush() or over.wait(seconds))
         finally:
             house.close()

@@ -2,6 +2,7 @@
 
 wd:{V}:wanted    hash    workers (asked for last), floor (how many stay when nothing is to be done), wave (for which), until (ms: while that
                          wave is not there, init is still about to queue it); expires after `LIFE` seconds
+wd:{V}:letting-go  string  while an idle worker has the house asked; expires after `worker.letting_go.ALONE` ms
 wd:{V}:staffing  string  a token, while somebody asks a house for more workers or for fewer; expires after `LOCKED` ms
 """
 
