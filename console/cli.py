@@ -72,6 +72,7 @@ class _Commands(click.Group):
         from console.commands import (
             acl,
             act,
+            backlog,
             browse,
             crew,
             doctor,
@@ -85,7 +86,7 @@ class _Commands(click.Group):
             serve,
         )
 
-        for module in (look, evidence, failures, browse, pipes, crew, fleet, doctor, act, schedule, run, serve, acl):
+        for module in (look, evidence, failures, browse, pipes, crew, fleet, backlog, doctor, act, schedule, run, serve, acl):
             for command in module.COMMANDS:
                 self.add_command(command)
 

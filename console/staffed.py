@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from console.house import house
-from console.widgets.text import clean, short_seconds
+from console.views import foreseen
+from console.widgets.text import clean
 from engine.fleet.scaling import Staffing, let_go
 from engine.store.waves import Waves
 
@@ -42,8 +43,8 @@ class Staffed:
             return
         while (now := Waves(self._redis).find(wave.id, wave.version)) is not None and now.running:
             time.sleep(LOOK)
-        if now is not None:
-            _say(ended(now))
+        if now is not None and (told := foreseen(now)) is not None:
+            _say(told.words)
         let_go(self._redis, self._house.fleet(self._version))
 
 
@@ -58,25 +59,6 @@ def staffed(redis: Client, url: str, version: str, workers: str) -> Iterator[Sta
         yield Staffed(redis, at, version, workers)
     finally:
         at.close()
-
-
-def ended(wave: Wave) -> str:
-    """How long a wave that has ended took, against what was foreseen."""
-    took = (wave.ended - wave.created) / 1000
-    return f"took {short_seconds(took)}{against(wave, took)}"
-
-
-def against(wave: Wave, took: float) -> str:
-    """How `took` (seconds since it was created) compares with what was foreseen; "" when nothing was."""
-    if not wave.workers:
-        return ""
-    soonest, latest = wave.soonest / 1000, wave.latest / 1000
-    told = f"{short_seconds(soonest)} to {short_seconds(latest)} on {wave.workers:,} {'worker' if wave.workers == 1 else 'workers'} were foreseen"
-    if took > latest:
-        return f", {took / latest - 1:.0%} longer than foreseen ({told})"
-    if took < soonest:
-        return f", {1 - took / soonest:.0%} less than foreseen ({told})"
-    return f", as foreseen ({told})"
 
 
 def _say(text: str) -> None:
