@@ -69,9 +69,24 @@ class _Commands(click.Group):
     def _read(self) -> None:
         if self.commands:
             return
-        from console.commands import acl, act, browse, crew, doctor, evidence, failures, fleet, look, pipes, run, serve
+        from console.commands import (
+            acl,
+            act,
+            backlog,
+            browse,
+            crew,
+            doctor,
+            evidence,
+            failures,
+            fleet,
+            look,
+            pipes,
+            run,
+            schedule,
+            serve,
+        )
 
-        for module in (look, evidence, failures, browse, pipes, crew, fleet, doctor, act, run, serve, acl):
+        for module in (look, evidence, failures, browse, pipes, crew, fleet, backlog, doctor, act, schedule, run, serve, acl):
             for command in module.COMMANDS:
                 self.add_command(command)
 

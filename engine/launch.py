@@ -60,6 +60,7 @@ def launch(
     of: str = "",
     origin: str = "",
     force: bool = False,
+    staff: Callable[[Wave], Wave] | None = None,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave. The same (flow, version, date, trigger) again gives the wave there is.
@@ -79,6 +80,7 @@ def launch(
         of: the id of that wave.
         origin: from where it is started, for the log of acts: console, command, demo …; `schedule` when the trigger says so.
         force: also when Redis seems to have no room for it.
+        staff: called with a new wave before it is queued, to see to its workers; the wave as it is to be recorded.
         on_progress: called with the number of entities queued so far.
 
     Raises:
@@ -111,8 +113,11 @@ def launch(
         )  # fmt: skip
         waves.end_overdue(version)  # with no worker alive, nobody else does
         will_need = fit(redis, plan, version=version, date=date, members=chosen, beside=draft.id)
-        if will_need.refusal and not force and waves.find(draft.id, version) is None:
+        known = waves.find(draft.id, version) is not None
+        if will_need.refusal and not force and not known:
             raise Refused(will_need.refusal)
+        if staff is not None and not known:
+            draft = staff(draft)
         Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
         draft = replace(draft, checks=_there_already(redis, draft))
         Catalog(redis).publish(version, [plan])

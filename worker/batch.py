@@ -69,6 +69,8 @@ class Batch:
         self.outbox = Outbox(slot.writes, job, slot.name, slot.give_up, self.tenure)
         self.solos: dict[int, Solo] = {}
         self._at = {number: at for at, number in enumerate(self.ids)}
+        self._again = [held_before(record) for record in self.records]
+        self._whole = holds_of(self.ids, self.records)
         self._running: dict[tuple[int, int], float] = {}
         self._done: deque[Result] = deque()
         self._lock = threading.Lock()
@@ -111,6 +113,8 @@ class Batch:
         return self._holds_of(HELD)
 
     def _holds_of(self, *places: int) -> list[Hold]:
+        if not any(self.place):  # all are held, as nearly always
+            return self._whole
         kept = [at for at in range(len(self.ids)) if self.place[at] in places]
         return holds_of([self.ids[at] for at in kept], [self.records[at] for at in kept])
 
@@ -260,10 +264,10 @@ class Batch:
             self._running[task, at] = began
             self.clock[at] = self.clock[at] or began
         result = self.slot.run_cell(
-            self.job, task, self.ids[at], self.entities[at], start.found, lane, self.schedule.limits[task], printed
+            self.job, task, self.ids[at], self.entities[at], start.found, lane, began, self.schedule.limits[task], printed
         )
         result.start = began - self.epoch
-        result.again = held_before(self.records[at])
+        result.again = self._again[at]
         with self._lock:
             del self._running[task, at]
             self.cells[task][at] = result.cell

@@ -50,7 +50,8 @@ class Sources:
     def find(
         self, wanted: Sequence[tuple[str, dict[str, bytes]]], get: Callable[[list[str]], list[bytes | None]]
     ) -> list[Found]:
-        """The inputs of each (entity in key form, inputs that are at hand already), with one read for all that are not.
+        """The inputs of each (entity in key form, inputs that are at hand already), with one read for all that are not. What was at
+        hand becomes the result's.
 
         Parameters:
             get: reads keys; called at most once.
@@ -62,6 +63,8 @@ class Sources:
                     keys += [p.key(i.name, entity) for p in places]
             for i, dates in self.histories:
                 keys += [p.key(i.name, entity) for places in dates for p in places]
+        if not keys and not self.histories:
+            return [Found(at_hand) for _, at_hand in wanted]
         values = iter(get(keys) if keys else [])
         return [self._one(entity, at_hand, values) for entity, at_hand in wanted]
 

@@ -52,13 +52,15 @@ class Job:
         run = Run(plan.flow, wave.version, wave.date, wave.id, wave.config)
         self.tasks = [Task(t, plan, flow, run, self.seen) for t in plan.tasks]
         self.sources = [Sources(t, wave.version, wave.base, wave.date) for t in plan.tasks]
+        self._before = [f"{wave.version}/{name} " for name in plan.names]
+        self._after = f" {wave.date}"
         self.checks = frozenset(plan.index[name] for name in wave.checks)
         self._body = body
         self._schedules: dict[str, Schedule] = {}
 
     def key(self, task: int, entity: str) -> str:
         """The pipe that a cell writes."""
-        return f"{self.wave.version}/{self.plan.names[task]} {entity} {self.wave.date}"
+        return self._before[task] + entity + self._after
 
     def schedules(self, shell: Shell, entities: Sequence[str]) -> list[Schedule]:
         """What the script of each entity (in key form) says, evaluated by `shell`."""

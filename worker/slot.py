@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from engine.errors import WavedeckError
 from engine.flow import Flow
 from engine.keys import version_key
+from engine.plan import Plan
 from engine.status import Cell
 from engine.store.claims import Claimed, Closed, Hold, claim_command, holds_of, read_claim, release, trip
 from engine.store.connect import AWAY, BLOCK, connect, find_anew
@@ -79,6 +80,7 @@ class Slot:
         self.lanes: queue.LifoQueue[int] = queue.LifoQueue()
         for lane in range(LANES - 1, 0, -1):
             self.lanes.put(lane)
+        self._groups = [functools.partial(board.group, lane) for lane in range(LANES)]
         self._jobs: dict[str, Job] = {}
         self._numbers = itertools.count(1)
         self._not_ours: set[str] = set()
@@ -104,20 +106,29 @@ class Slot:
         return self._pool
 
     def run_cell(
-        self, job: Job, task: int, number: int, entity: str, found: Found, lane: int, limit: float, printed: bytearray | None
+        self,
+        job: Job,
+        task: int,
+        number: int,
+        entity: str,
+        found: Found,
+        lane: int,
+        began: float,
+        limit: float,
+        printed: bytearray | None,
     ) -> Result:
         """Runs one cell and says what became of it. `limit` is the watcher's to enforce, by ending this process.
 
         Parameters:
             lane: 0 for the main thread, whose log is cut out of the slot's output; others bring their own buffer in `printed`.
+            began: now (monotonic).
         """
         runner = job.tasks[task]
-        began = time.monotonic()
         if runner.plan.command:
             limit += GRACE * 3  # it is ended from here, in its own time
         self.board.enter(lane, job.number, task, number, began, limit, self.output.end)
         try:
-            value = runner.run(entity, found.values, functools.partial(self.board.group, lane))
+            value = runner.run(entity, found.values, self._groups[lane])
         except BaseException as e:  # whatever user code raises is that cell's failure
             seconds = time.monotonic() - began
             if printed is None:
@@ -305,17 +316,18 @@ class Slot:
     def _job(self, name: str) -> Job | None:
         if name in self._jobs:
             return self._jobs[name]
-        wave: Wave | None = self.waves.find(name, self.settings.version)
-        if wave is None:
+        found: tuple[Wave, bytes, bytes] | None = self.waves.compiled(name, self.settings.version)
+        if found is None:
             self.waves.dequeue(self.settings.version, name)
             return None
+        wave, plan, body = found
         if wave.flow not in self.flows:
             if name not in self._not_ours:
                 log.warning("wave %s is left to others: this worker has not the flow %r (WAVEDECK_FLOWS)", name, wave.flow)
             self._not_ours.add(name)
             return None
         try:
-            job = Job(wave, self.waves.plan(wave), self.waves.body(wave), self.flows, next(self._numbers))
+            job = Job(wave, Plan.from_json(plan), body.decode(), self.flows, next(self._numbers))
         except WavedeckError as e:
             log.error("wave %s cannot be served: %s", name, e)  # noqa: TRY400
             return None

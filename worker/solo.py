@@ -125,7 +125,7 @@ class Solo(threading.Thread):
                 return
             began = time.monotonic()
             result = self.slot.run_cell(
-                self.job, task, self.number, self.entity, found, lane, self.schedule.limits[task], printed
+                self.job, task, self.number, self.entity, found, lane, began, self.schedule.limits[task], printed
             )
             result.start = began - self.epoch
             result.again = held_before(self.record)

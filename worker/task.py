@@ -92,7 +92,10 @@ class Task:
             inputs: for each input that is there its bytes; for a history input bytes by date.
             on_group: called with a command's process group when it starts, and with 0 when it has ended.
         """
-        values = {name: self._value(name, stored) for name, stored in inputs.items()}
+        if self._history:
+            values = {name: self._value(name, stored) for name, stored in inputs.items()}
+        else:
+            values = {name: self._decode[name](stored) for name, stored in inputs.items()}
         if self.plan.command:
             out = self._command(entity, values, on_group)
             return self._encoded(entity, lambda: self._read(out))

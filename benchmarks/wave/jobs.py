@@ -50,7 +50,7 @@ class Size:
 
 
 FULL = Size(1000, 41, dict(zip(MANY, (5000, 5000, 500, 500, 30), strict=True)), 1000, (1000, 10_000, 100_000), 64, 8, 20, 200)
-QUICK = Size(40, 5, dict(zip(MANY, (200, 400, 20, 20, 6), strict=True)), 50, (500, 1000, 10_000), 16, 2, 3, 20)
+QUICK = Size(40, 5, dict(zip(MANY, (200, 400, 20, 20, 6), strict=True)), 50, (500, 1000, 10_000), 16, 2, 3, 60)
 
 
 def jobs(size: Size) -> list[Job]:

@@ -66,7 +66,8 @@ def _await(redis: Redis) -> None:
 
 
 class Tree:
-    """Processes that were started together, and all that they start: each root leads a session."""
+    """Processes that were started together, and all that they start. They stay in our session: Linux shares processors out by session,
+    and who has several would get more."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -78,7 +79,7 @@ class Tree:
             self._roots.append(
                 subprocess.Popen(
                     [sys.executable, *command], cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL,
-                    stdout=log, stderr=log, start_new_session=True,
+                    stdout=log, stderr=log,
                 )
             )  # fmt: skip
 
@@ -91,10 +92,14 @@ class Tree:
 
     def pids(self) -> list[int]:
         """All that live."""
-        sessions, found = {root.pid for root in self._roots}, []
+        children: dict[int, list[int]] = {}
         for entry in os.listdir("/proc"):  # noqa: PTH208 read often
-            if entry.isdigit() and (fields := _stat(int(entry))) and int(fields[3]) in sessions and fields[0] != "Z":
-                found.append(int(entry))
+            if entry.isdigit() and (fields := _stat(int(entry))) and fields[0] != "Z":
+                children.setdefault(int(fields[1]), []).append(int(entry))
+        roots = {root.pid for root in self._roots}
+        found = [pid for pid in children.get(os.getpid(), []) if pid in roots]
+        for pid in found:  # which grows meanwhile
+            found += children.get(pid, [])
         return found
 
     def cpu(self) -> float:
@@ -114,15 +119,17 @@ class Tree:
     def end(self) -> None:
         """Ends them, in order if they do so soon."""
         self.tell(signal.SIGCONT)
+        members = self.pids()
         for root in self._roots:
-            with contextlib.suppress(ProcessLookupError):
-                root.terminate()
+            root.terminate()
         till = time.monotonic() + 3
-        while self.pids() and time.monotonic() < till:
+        while any(map(_stat, members)) and time.monotonic() < till:
             for root in self._roots:
                 root.poll()
             time.sleep(0.02)
-        self.tell(signal.SIGKILL)
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for root in self._roots:
             root.wait(20)
 

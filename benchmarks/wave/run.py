@@ -25,7 +25,8 @@ from benchmarks.wave.machine import Tree, redis_cpu, redis_memory
 from benchmarks.wave.peers import Peer, arm
 from benchmarks.wave.work import SHAPES, URL, Shape, decode, entity, key
 
-POLL = 0.004
+POLL = 0.002, 0.004, 0.02
+"""Seconds between two looks: at least, as a part of what has passed, at most. Looking costs what is measured."""
 SAMPLE = 0.25
 IDLE = 0.25
 """Seconds of rest before an entity is timed."""
@@ -88,12 +89,12 @@ class Watch:
     def until(self, numbers: Sequence[int]) -> float:
         """When all are there and the peer says that it is over (monotonic)."""
         keys = [key(self._shape, task, n, self._peer.date(n)) for n in numbers for task in self._shape.sinks]
-        there, moved, sample = 0, time.monotonic(), 0.0
+        there, sample = 0, 0.0
+        began = moved = time.monotonic()
         while there < len(keys):
-            part = keys[there : there + 500]
-            if (found := self._there(part)) > 0:
-                there, moved = there + found, time.monotonic()
-            if found == len(part):
+            if self._redis.exists(keys[there]):
+                there += self._there(keys[there : there + 500])
+                moved = time.monotonic()
                 continue
             now = time.monotonic()
             if now - moved > STALL:
@@ -102,17 +103,19 @@ class Watch:
             if now > sample:
                 sample = now + SAMPLE
                 self.sample()
-            time.sleep(POLL)
+            least, part, most = POLL
+            time.sleep(min(max(least, (now - began) * part), most))
         while not self._peer.ended():
-            time.sleep(POLL)
+            time.sleep(POLL[0])
         return time.monotonic()
 
     def _there(self, keys: Sequence[str]) -> int:
         """How many of these there are, up to the first that is not."""
-        if self._redis.exists(*keys) == len(keys):
-            return len(keys)
-        found = self._redis.mget(keys) if len(self._shape.padding) < 1000 else [self._redis.exists(k) or None for k in keys]
-        return next(i for i, value in enumerate(found) if value is None) if None in found else len(keys)
+        with self._redis.pipeline(transaction=False) as trip:
+            for name in keys:
+                trip.exists(name)
+            found = trip.execute()
+        return found.index(0) if 0 in found else len(keys)
 
     def sample(self) -> None:
         """How much memory there is in use."""

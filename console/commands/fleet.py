@@ -293,6 +293,7 @@ HELP = {
     "security_groups": "Security groups of the tasks, with commas.",
     "execution_role": "ARN of the role that starts tasks.",
     "task_role": "ARN of the role that workers have.",
+    "scheduler_role": "ARN of the role by which EventBridge runs init, for `wavedeck schedule`.",
     "redis_secret": "ARN of the secret that holds the URL of Redis.",
     "redis_url": "URL of Redis, if it holds no password.",
     "public_ip": "Give tasks a public address, in subnets without NAT.",

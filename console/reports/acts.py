@@ -22,6 +22,7 @@ DID = {
     "undeploy": "undeployed",
     "scale": "scaled",
     "stop": "stopped",
+    "skip": "skipped",
 }
 """What somebody did, by the verb of the record."""
 

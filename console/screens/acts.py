@@ -85,7 +85,7 @@ class ActList(RowList):
     def row(self, number: int, palette: Palette, width: int) -> Iterator[Piece]:
         row, here = self.rows[number], number == self.cursor
         when, by, origin, wave, detail = self._widths(width)
-        quiet = row.verb == "schedule"
+        quiet = row.verb in ("schedule", "skip")
         yield self.lead(number), palette.lit
         yield f"{look(Status.CANCELLED).glyph if row.verb == 'cancel' else ' '} ", palette.muted
         yield f"{moment_of(row.at, when):<{when}} ", palette.muted

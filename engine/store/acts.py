@@ -15,7 +15,8 @@ LIFE = 90 * 86400
 LONGEST = 1000
 """Characters of a field that are kept."""
 
-Verb = Literal["trigger", "rerun", "cancel", "schedule", "deploy", "undeploy", "scale", "stop"]
+Verb = Literal["trigger", "rerun", "cancel", "schedule", "deploy", "undeploy", "scale", "stop", "skip"]
+"""`skip`: a schedule's firing was left out; `wave` is the one for which it was, if any."""
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,20 @@
 """What workers say to Redis: claims, transitions, renewals, give-backs; and trips that carry many commands at once."""
 
+import struct
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from redis import RedisCluster
 from redis.exceptions import AskError, ClusterError, NoScriptError, ResponseError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from engine.keys import wave_key
 from engine.status import legal_pairs
 from engine.store.connect import AWAY, Client
+from engine.store.exchange import exchange
 from engine.store.scripts import CLAIM, MOVE, RELEASE, RENEW, Arg
 from engine.store.wave import Wave
 
@@ -22,6 +26,8 @@ MOST_ATTEMPTS = 2
 """How many workers may die over a running cell before it counts as what killed them."""
 RECORD = 8
 _UNSERVED = (ClusterError, TryAgainError, AskError)
+_TIME = struct.Struct("<II")
+_LATEST = 0xFFFFFFFF
 _LEGAL = legal_pairs()
 
 Hold = tuple[int, int, bytes]
@@ -106,8 +112,10 @@ class Renewed:
 
 def pack_time(start: float, duration: float) -> bytes:
     """A cell's time: seconds since the wave was created, seconds it took."""
-    ms = min(max(int(start * 1000), 0), 0xFFFFFFFF)
-    return ms.to_bytes(4, "little") + min(max(int(duration * 100_000), 0), 0xFFFFFFFF).to_bytes(4, "little")
+    ms, tens = int(start * 1000), int(duration * 100_000)
+    if 0 <= ms <= _LATEST and 0 <= tens <= _LATEST:
+        return _TIME.pack(ms, tens)
+    return _TIME.pack(min(max(ms, 0), _LATEST), min(max(tens, 0), _LATEST))
 
 
 def held_before(record: bytes) -> bool:
@@ -127,6 +135,8 @@ def holds_of(ids: Sequence[int], records: Sequence[bytes]) -> list[Hold]:
 
 def spans(ids: Sequence[int]) -> list[tuple[int, int, int]]:
     """Neighbouring numbers as (first, how many, where the first stands in `ids`)."""
+    if ids and [*ids] == [*range(ids[0], ids[0] + len(ids))]:  # as nearly always
+        return [(ids[0], len(ids), 0)]
     found, at = [], 0
     for i in range(1, len(ids) + 1):
         if i == len(ids) or ids[i] != ids[i - 1] + 1:
@@ -135,11 +145,19 @@ def spans(ids: Sequence[int]) -> list[tuple[int, int, int]]:
     return found
 
 
+_CLAIM_KEYS = ("wave", "members", "board", "counts", "claims", "leases", "returned", "crew")
+_MOVE_KEYS = ("wave", "board", "times", "counts", "claims", "leases", "notes", "logs")
+
+
+@lru_cache(maxsize=256)
+def _keys(version: str, wave: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(wave_key(version, wave, name) for name in names)
+
+
 def claim_command(wave: Wave, want: int, worker: str, lease: float = LEASE) -> tuple[Arg, ...]:
     """Claims up to `want` entities; `read_claim` reads the reply."""
-    keys = ("wave", "members", "board", "counts", "claims", "leases", "returned", "crew")
     args = (want, int(lease * 1000), worker, MOST_ATTEMPTS, wave.expire)
-    return CLAIM.command(map(wave.key, keys), args)
+    return CLAIM.command(_keys(wave.version, wave.id, _CLAIM_KEYS), args)
 
 
 def read_claim(wave: Wave, reply: list[Any]) -> Claimed | Closed:
@@ -166,7 +184,6 @@ def read_claim(wave: Wave, reply: list[Any]) -> Claimed | Closed:
 def move_command(wave: Wave, moves: Moves, *, unsure: bool = False) -> tuple[Arg, ...]:
     """The call that makes them; `read_move` reads the reply. `unsure`: values that they tell of are written in the same trip; when
     Redis is full the reply is an error then (`is_unsure`), and nothing is moved."""
-    keys = ("wave", "board", "times", "counts", "claims", "leases", "notes", "logs")
     args: list[Arg] = [_LEGAL, wave.expire, int(unsure), len(moves.holds)]
     for hold in moves.holds:
         args += hold
@@ -180,7 +197,7 @@ def move_command(wave: Wave, moves: Moves, *, unsure: bool = False) -> tuple[Arg
     args.append(len(moves.ends))
     for end in moves.ends:
         args += end
-    return MOVE.command(map(wave.key, keys), args)
+    return MOVE.command(_keys(wave.version, wave.id, _MOVE_KEYS), args)
 
 
 def is_unsure(reply: Any) -> bool:
@@ -225,10 +242,7 @@ def trip(redis: Client, commands: Sequence[tuple[Any, ...]], then: Sequence[tupl
     commands = [*commands, *then]
     if not commands:
         return []
-    pipeline = redis.pipeline(transaction=False)
-    for command in commands:
-        pipeline.execute_command(*command)
-    replies: list[Any] = pipeline.execute(raise_on_error=False)
+    replies = exchange(redis, commands)
     errors = [(i, r) for i, r in enumerate(replies) if isinstance(r, Exception)]
     for _, error in errors:
         if isinstance(error, AWAY):

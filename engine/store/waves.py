@@ -131,11 +131,11 @@ class Waves:
             trip.zremrangebyscore(version_key(wave.version, "waves"), "-inf", wave.created - 90 * 86400_000)
             trip.zadd(version_key(wave.version, "queue"), {wave.id: wave.created - urgent})
             trip.execute()
+        ring(self._redis, wave.version, wave.n)  # what follows is for later readers: nobody need wait for it
         shared = [version_key(wave.version, what) for what in ("waves", "queue")]
         expire_no_sooner(self._redis, shared, wave.expire)
         self._drop_expired(wave.version)
         Catalog(self._redis).touch(wave.version)
-        ring(self._redis, wave.version, wave.n)
 
     def _drop_expired(self, version: str) -> None:
         listed = [w.decode() for w in self._redis.zrevrange(version_key(version, "waves"), 0, LOOKED_AT - 1)]
@@ -198,6 +198,15 @@ class Waves:
         if forbidden is not None:
             raise forbidden
         return None
+
+    def compiled(self, wave: str, version: str) -> tuple[Wave, bytes, bytes] | None:
+        """A wave with its flow and its script as they are stored, in one trip."""
+        with self._redis.pipeline(transaction=False) as trip:
+            trip.hgetall(wave_key(version, wave, "wave"))
+            trip.get(wave_key(version, wave, "plan"))
+            trip.get(wave_key(version, wave, "body"))
+            stored, plan, body = trip.execute()
+        return (from_hash(wave, stored), plan or b"", body or b"") if b"n" in stored else None
 
     def get(self, name: str) -> Wave:
         """The wave that a person names: an id, the beginning of one, `last`, or `flow@version date`.
@@ -421,7 +430,8 @@ def read_together(redis: Client, fill: Callable[[Client], object]) -> list[Any]:
 def ring(redis: Client, version: str, slots: int) -> None:
     """Wakes idle slots of a version, as many as there is work for. None when Redis is full: they look by themselves once a second."""
     key = version_key(version, "bell")
-    with unless_full():
-        redis.rpush(key, *[b"1"] * max(1, min(slots, 64)))
-        redis.ltrim(key, 0, 255)
-        redis.expire(key, 3600)
+    with unless_full(), redis.pipeline(transaction=False) as trip:
+        trip.rpush(key, *[b"1"] * max(1, min(slots, 64)))
+        trip.ltrim(key, 0, 255)
+        trip.expire(key, 3600)
+        trip.execute()

@@ -52,6 +52,14 @@ def test_it_leaves_something_for_the_others() -> None:
     assert sizing.size == 80 // (SHARE * 4)
 
 
+def test_it_does_not_pass_what_the_worker_was_given() -> None:
+    sizing = Sizing(most=1)
+
+    sizing.note(1, BUDGET / 10, PLENTY, 2)
+
+    assert sizing.size == 1
+
+
 @given(st.lists(st.tuples(st.integers(1, 64), st.floats(0, 1e6), st.integers(0, 10**6), st.integers(0, 1000))))
 def test_it_is_always_between_one_and_the_most(history: list[tuple[int, float, int, int]]) -> None:
     sizing = Sizing()

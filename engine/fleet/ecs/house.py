@@ -15,6 +15,7 @@ from engine.fleet.ecs.resources import (
     LogGroup,
     Resource,
     ScalableTarget,
+    Schedules,
     read_definition,
     read_service,
     read_target,
@@ -197,6 +198,7 @@ class EcsFleet:
                 Definition(of, family=of.init_family),
                 EcsService(of),
                 ScalableTarget(of),
+                Schedules(of),
             ]
         worker = wanted.worker_definition(of, account, spec, self._aws.region)
         service = {**wanted.service(account, spec), "taskDefinition": wanted.content(worker)}

@@ -89,6 +89,27 @@ class LogGroup(Resource):
 
 
 @dataclass
+class Schedules(Resource):
+    """The group with the version's schedules, which `wavedeck schedule` makes."""
+
+    kind = "schedules"
+
+    @property
+    def name(self) -> str:
+        return self.names.cluster
+
+    def read(self, aws: Aws) -> Found | None:
+        found = aws.find("scheduler", "get_schedule_group", Name=self.name)
+        return Found("", {}) if found and found.get("State") != "DELETING" else None
+
+    def make(self, aws: Aws, found: Found | None) -> None:  # noqa: ARG002
+        raise AssertionError("a schedule makes its group")
+
+    def remove(self, aws: Aws, found: Found) -> None:  # noqa: ARG002
+        aws.call("scheduler", "delete_schedule_group", Name=self.name)
+
+
+@dataclass
 class Cluster(Resource):
     """The cluster of a version."""
 

@@ -8,6 +8,7 @@ subnets = ["subnet-…", "subnet-…"]
 security_groups = ["sg-…"]
 execution_role = "arn:aws:iam::…" # pulls the image, writes logs, reads the secret
 task_role = "arn:aws:iam::…"      # what workers may do
+scheduler_role = "arn:aws:iam::…" # by which EventBridge runs init; only for schedules
 redis_secret = "arn:aws:secretsmanager:…"  # its text is the URL of Redis
 redis_url = "redis://…"           # instead of the secret, for a URL without a password
 public_ip = false                 # true in subnets without a NAT gateway
@@ -48,6 +49,7 @@ class Account:
     security_groups: tuple[str, ...] = ()
     execution_role: str = ""
     task_role: str = ""
+    scheduler_role: str = ""
     redis_secret: str = ""
     redis_url: str = ""
     public_ip: bool = False
@@ -59,6 +61,7 @@ OUTPUTS = {
     "WorkerSecurityGroupId": "security_groups",
     "ExecutionRoleArn": "execution_role",
     "TaskRoleArn": "task_role",
+    "SchedulerRoleArn": "scheduler_role",
     "RedisUrlSecretArn": "redis_secret",
 }
 """Which output of `deploy/stack.yaml` is which setting."""

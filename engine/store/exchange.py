@@ -1,0 +1,89 @@
+"""Many commands in one trip, for those whom redis-py's pipeline costs more than the commands do.
+
+Connections, timeouts, retries, TLS and health checks are redis-py's; only what its pipeline and pool do for each command and trip
+(packing in steps, a system call for each few kilobytes, callbacks for each reply, counting who has a connection) is left out: it was
+two fifths of a slot's CPU. A connection that has served a trip is kept for the next one of the same client.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import hiredis
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from engine.store.connect import Client
+
+CHUNK = 1 << 18
+"""Bytes that are sent by one system call, about."""
+_kept: WeakKeyDictionary[Client, list[Any]] = WeakKeyDictionary()
+"""Connections without an unread reply, by client. They are not the pool's until it is closed with them."""
+
+
+def exchange(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """The replies of commands (a word each, then its arguments), in order; an error that the server gave stands in its place. Replies
+    are as the server sends them, but for `OK`, which is True. May be called from several threads.
+
+    Raises:
+        redis.exceptions.ConnectionError: the server was lost, also when asked again; some or all of it may have been done.
+    """
+    if type(redis) is not Redis:  # it has a reason to look at each command
+        return _piped(redis, commands)
+    chunks = list(_packed(commands))
+    connection = _take(redis)
+
+    def once() -> list[Any]:
+        connection.send_packed_command(chunks)
+        return [_reply(connection) for _ in commands]
+
+    try:
+        replies: list[Any] = connection.retry.call_with_retry(once, lambda _: connection.disconnect())
+    except BaseException:
+        connection.disconnect()
+        redis.connection_pool.release(connection)
+        raise
+    _kept[redis].append(connection)
+    return replies
+
+
+def _piped(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    pipeline = redis.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    replies: list[Any] = pipeline.execute(raise_on_error=False)
+    return replies
+
+
+def _take(redis: Client) -> Any:
+    kept = _kept.setdefault(redis, [])
+    try:
+        connection = kept.pop()
+    except IndexError:
+        return redis.connection_pool.get_connection()
+    if connection.pid == os.getpid():
+        return connection
+    kept.clear()  # after a fork they are the parent's
+    return redis.connection_pool.get_connection()
+
+
+def _packed(commands: Sequence[tuple[Any, ...]]) -> Iterator[bytes]:
+    parts: list[bytes] = []
+    size = 0
+    for command in commands:
+        parts.append(part := hiredis.pack_command(command))
+        size += len(part)
+        if size > CHUNK:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
+
+
+def _reply(connection: Any) -> Any:
+    try:
+        reply = connection.read_response()
+    except ResponseError as e:
+        return e
+    return True if reply == b"OK" else reply
