@@ -235,8 +235,10 @@ def logs(
 ) -> None:  # fmt: skip
     """What the workers wrote, by time; with --json a line of JSON for each."""
     from engine.fleet.house import About
+    from engine.keys import encode_entity
 
-    about, start = About(worker, wave, entity, task), max(0.0, time.time() - since) if math.isfinite(since) else 0.0
+    about = About(worker, wave, encode_entity(entity) if entity else "", task)
+    start = max(0.0, time.time() - since) if math.isfinite(since) else 0.0
     with contextlib.suppress(KeyboardInterrupt):
         for line in _house(house, settings).fleet(version).logs(about, since=start, follow=follow):
             _print_line(line, as_json)

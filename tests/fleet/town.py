@@ -21,6 +21,7 @@ from engine.store.waves import Waves
 from engine.store.workers import Workers
 
 DATE = Date("2026-01-02T03")
+ROLE = "arn:aws:iam::123456789012:role/scheduler"
 PATIENCE = 40.0
 """Seconds for what takes five on a quiet machine: several Pythons start."""
 
@@ -35,7 +36,7 @@ class Town:
     folder: Path
 
     def __post_init__(self) -> None:
-        self.house = a_house(replace(ACCOUNT, redis_url=self.url))
+        self.house = a_house(replace(ACCOUNT, redis_url=self.url, scheduler_role=ROLE))
 
     def image(self, name: str, **options: object) -> str:
         return self.ecs.push(f"registry/{name}", a_folder(self.folder / name, **options))  # type: ignore[arg-type]
@@ -58,8 +59,8 @@ class Town:
         return one
 
     def has_ended(self, version: str) -> Progress | None:
-        one = self.progress(version)
-        return one if one.wave.ended else None
+        found = Waves(self.redis).recent(1, version=version)
+        return found[0] if found and found[0].wave.ended else None
 
     def running(self, version: str) -> int:
         return self.progress(version).total[Status.RUNNING]
