@@ -175,7 +175,7 @@ def scale(count: int, version: str, slots: int | None, house: str | None, settin
             there = _house("local", settings, url=url, keep=True, slots=slots)
         stack.callback(there.close)
         will = there.fleet(version).scale(count)
-        _record("scale", version, f"{will} workers")
+        _record("scale", version, _workers(will))
         told = {"version": version, "house": there.name, "asked": count, "workers": will, "kept": there.keeps(version)}
         show(told, as_json, _print_scaled)
         if there.keeps(version):
@@ -186,7 +186,11 @@ def scale(count: int, version: str, slots: int | None, house: str | None, settin
 def _print_scaled(told: Mapping[str, Any]) -> None:
     asked = "" if told["asked"] == told["workers"] else f" ({told['asked']} is outside its bounds)"
     ends = "; ctrl-c ends them" if told["kept"] else ""
-    click.echo(f"{told['version']} will have {told['workers']} workers{asked}{ends}")
+    click.echo(f"{told['version']} will have {_workers(told['workers'])}{asked}{ends}")
+
+
+def _workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count:,} workers"
 
 
 @fleet.command()
@@ -231,8 +235,10 @@ def logs(
 ) -> None:  # fmt: skip
     """What the workers wrote, by time; with --json a line of JSON for each."""
     from engine.fleet.house import About
+    from engine.keys import encode_entity
 
-    about, start = About(worker, wave, entity, task), max(0.0, time.time() - since) if math.isfinite(since) else 0.0
+    about = About(worker, wave, encode_entity(entity) if entity else "", task)
+    start = max(0.0, time.time() - since) if math.isfinite(since) else 0.0
     with contextlib.suppress(KeyboardInterrupt):
         for line in _house(house, settings).fleet(version).logs(about, since=start, follow=follow):
             _print_line(line, as_json)

@@ -79,7 +79,8 @@ class FleetWorker:
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line that a worker wrote. `at`: Unix seconds; `wave`, `entity`, `task`: what it is about, empty where it does not say."""
+    """A line that a worker wrote. `at`: Unix seconds; `wave`, `entity` (in key form), `task`: what it is about, empty where it
+    does not say."""
 
     at: float
     worker: str

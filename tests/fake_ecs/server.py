@@ -68,6 +68,7 @@ class FakeEcs:
         self._http = _Http(self)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self.plane.endpoint = self.url
+        self.plane.environment |= self.environment  # a task has its role's credentials
         self._leaving = threading.Event()
         self._threads = [
             threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True),

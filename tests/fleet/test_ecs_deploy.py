@@ -147,10 +147,10 @@ def test_the_number_of_workers_stays_within_its_bounds_and_is_not_asked_for_twic
     assert [request["desiredCount"] for request in ecs.requests("UpdateService")] == [3, 5, 1]
 
 
-def test_an_image_that_does_not_run_is_taken_back_and_deployed_again_when_asked(ecs: FakeEcs) -> None:
+def test_an_image_that_does_not_run_is_taken_back_and_deployed_again_when_asked(ecs: FakeEcs, tmp_path: Path) -> None:
     # Given a version whose image runs
     fleet = a_house().fleet(VERSION)
-    good = ecs.push("registry/good", Path("/usr"), PATH="/bin:/usr/bin")
+    good = ecs.push("registry/good", tmp_path)
     fleet.deploy(Spec(good))
     eventually(lambda: fleet.desired().state == "steady")
     fleet.scale(1)

@@ -49,11 +49,12 @@ _TABLE: Sequence[tuple[Cause, str]] = (
         r"limit ?exceeded|quota|reached the limit|limit on the number of|maximum number of|too many (clusters|services|task)",
     ),
     (Cause.CAPACITY, r"capacity is unavailable|insufficient ?capacity|no capacity|^RESOURCE:|unavailable at this time"),
+    (Cause.BUSY, r"service linked role"),  # of a new account: ECS has just made it
     (Cause.ROLE, r"unable to assume|assume the (provided )?role|role .*(invalid|not valid|does not exist)"),
     (Cause.NETWORK, r"subnet|security ?group|\bsg-|\bvpc\b|network ?interface"),
     (
         Cause.BUSY,
-        r"service linked role|update ?in ?progress|internal ?(server ?)?(error|failure)|service ?unavailable|server ?exception"
+        r"update ?in ?progress|internal ?(server ?)?(error|failure)|service ?unavailable|server ?exception"
         r"|request ?timeout|concurrent ?(update|modification)|operation ?aborted",
     ),
     (Cause.MISSING, r"not ?found|does not exist|^MISSING$|unable to describe|not ?active|inactive"),

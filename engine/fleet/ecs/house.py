@@ -116,14 +116,15 @@ class EcsFleet:
 
     def workers(self, *, stopped: bool = False) -> list[FleetWorker]:
         """Tasks of the service; ECS remembers stopped ones for an hour or so. Two calls for each hundred."""
-        arns = list(self._list("RUNNING")) + (list(self._list("STOPPED")) if stopped else [])
+        arns = [*self._list("RUNNING"), *self._list("STOPPED")]  # those that are told to stop are among the latter at once
         found: list[FleetWorker] = []
         for some in _parts(arns, MANY):
             answer = self._aws.call("ecs", "describe_tasks", cluster=self.names.cluster, tasks=some)
             running = [task["taskArn"] for task in answer["tasks"] if task.get("lastStatus") == "RUNNING"]
             protected = self._protected(running) if running else {}
             found += [self._worker(task, protected) for task in answer["tasks"]]
-        return sorted(found, key=lambda worker: (worker.created, worker.name))
+        shown = [worker for worker in found if stopped or worker.state != "stopped"]
+        return sorted(shown, key=lambda worker: (worker.created, worker.name))
 
     def scale(self, count: int) -> int:
         """Sets the service's desired count, unless it is that already."""

@@ -12,6 +12,15 @@ from engine.fleet.house import Spec
 STOP_TIMEOUT = 120
 """Seconds between SIGTERM and SIGKILL, Fargate's longest; the worker gives up what runs at 110."""
 
+HEALTH = {
+    "command": ["CMD", "python", "-P", "-m", "worker.health"],
+    "interval": 30,
+    "timeout": 5,
+    "retries": 3,
+    "startPeriod": 120,
+}
+"""ECS does not look at an image's own HEALTHCHECK."""
+
 Request = dict[str, Any]
 
 
@@ -34,7 +43,7 @@ def worker_definition(names: Names, account: Account, spec: Spec, region: str) -
     command = ["worker", "--version", names.version, "--stop-timeout", str(STOP_TIMEOUT - 10)]
     if spec.slots is not None:
         command += ["--slots", str(spec.slots)]
-    container = _container(SERVICE, command, names, account, spec, region)
+    container = {**_container(SERVICE, command, names, account, spec, region), "healthCheck": HEALTH}
     return _definition(names.worker_family, container, account, spec.cpu, spec.memory, spec.arch)
 
 
