@@ -12,6 +12,8 @@ import click
 from console.house import house
 from console.views import foreseen
 from console.widgets.text import clean
+from engine.capacity import Bounds
+from engine.fleet.house import FleetError
 from engine.fleet.scaling import Staffing, let_go
 from engine.store.waves import Waves
 
@@ -50,15 +52,37 @@ class Staffed:
 
 @contextlib.contextmanager
 def staffed(redis: Client, url: str, version: str, workers: str) -> Iterator[Staffed | None]:
-    """None when nobody asked for workers."""
-    if not workers:
+    """Who sees to the workers of the version's next wave; None for nobody. `workers`: as `capacity.Bounds.parse` reads it, `none`, or ""
+    for `auto` where the version has a fleet on ECS and `none` elsewhere.
+
+    Raises:
+        Refused: `workers` is nothing of that.
+    """
+    if workers not in ("", "none"):
+        Bounds.parse(workers, 1)
+    at = _house(url, workers) if workers != "none" else None
+    if at is None:
         yield None
         return
-    at = house(url, keep=True)
     try:
-        yield Staffed(redis, at, version, workers)
+        yield Staffed(redis, at, version, workers or "auto") if workers or _deployed(at, version) else None
     finally:
         at.close()
+
+
+def _house(url: str, workers: str) -> House | None:
+    """The house to ask; by default only one that has to be deployed to."""
+    at = house(url, keep=True)
+    return at if workers or at.name == "ecs" else None
+
+
+def _deployed(at: House, version: str) -> bool:
+    """A wave that nobody asked workers for is started all the same when nobody can be asked."""
+    try:
+        return at.fleet(version).desired().state != "absent"
+    except FleetError as e:
+        _say(f"no workers could be asked for: {e}")
+        return False
 
 
 def _say(text: str) -> None:
