@@ -122,8 +122,8 @@ class Spec:
     least: int = 0
     most: int = 100
     base: int = 1
-    spot: int = 1
-    on_demand: int = 0
+    spot: int = 4
+    on_demand: int = 1
     flows: str = ""
 
 

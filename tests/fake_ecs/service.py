@@ -50,7 +50,7 @@ class FakeService:
 
     def provider_for(self, number: int, there: Sequence[Task]) -> str:
         """Which kind of capacity the next task gets: the base first, then by the weights."""
-        items = self.request["capacityProviderStrategy"]
+        items = [item for item in self.request["capacityProviderStrategy"] if item.get("weight")]
         based = next((i for i in items if i.get("base")), None)
         kinds = [task.provider for task in there]
         if based and kinds.count(based["capacityProvider"]) < based["base"]:

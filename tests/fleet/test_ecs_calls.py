@@ -229,7 +229,7 @@ def test_no_capacity_is_said(ecs: FakeEcs) -> None:
 def test_a_service_starts_no_faster_than_fargate_does(ecs: FakeEcs) -> None:
     # Given two at once and one in 10 seconds, which here are 0.2
     fleet = a_house().fleet(VERSION)
-    fleet.deploy(Spec(IMAGE, base=0))
+    fleet.deploy(Spec(IMAGE, base=0, on_demand=0))
     ecs.plane.start_seconds = 1e9
     for bucket in ecs.plane.launches.values():
         bucket.burst, bucket.per_second, bucket.level = 2, 0.1, 2

@@ -49,8 +49,8 @@ def test_a_deploy_makes_what_it_said_and_a_second_one_changes_nothing(ecs: FakeE
     # And there is what the issue of workers on ECS asks for
     [service] = ecs.requests("CreateService")
     assert service["capacityProviderStrategy"] == [
-        {"capacityProvider": "FARGATE", "base": 1, "weight": 0},
-        {"capacityProvider": "FARGATE_SPOT", "weight": 1},
+        {"capacityProvider": "FARGATE", "base": 1, "weight": 1},
+        {"capacityProvider": "FARGATE_SPOT", "weight": 4},
     ]
     assert service["deploymentConfiguration"]["deploymentCircuitBreaker"] == {"enable": True, "rollback": True}
     assert service["desiredCount"] == 0
@@ -205,7 +205,8 @@ def test_an_account_that_is_not_all_there_is_refused_before_anything_is_asked(
         (Spec(IMAGE, cpu=1000), "cpu is 1000; Fargate has 256, 512"),
         (Spec(IMAGE, memory=1000), "memory is 1000 MiB; with 1024 CPU units Fargate has 2048, 3072"),
         (Spec(IMAGE, least=5, most=3), "0 ≤ least ≤ most"),
-        (Spec(IMAGE, spot=0), "must not be 0"),
+        (Spec(IMAGE, base=0, spot=0, on_demand=0), "must not be 0"),
+        (Spec(IMAGE, on_demand=0), "AWS places nothing on a kind without a share"),
         (Spec(IMAGE, slots=0), "at least one"),
     ],
 )

@@ -43,7 +43,7 @@ class Town:
 
     def deploy(self, version: str, image: str) -> EcsFleet:
         fleet = self.house.fleet(version)
-        fleet.deploy(Spec(image, base=0, slots=1, flows="shop", most=5))
+        fleet.deploy(Spec(image, base=0, on_demand=0, slots=1, flows="shop", most=5))
         return fleet
 
     def init(self, fleet: EcsFleet) -> None:

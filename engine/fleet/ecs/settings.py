@@ -165,6 +165,10 @@ def _check_spec(spec: Spec) -> None:
         raise Refused(
             f"base is {spec.base}, spot {spec.spot}, on_demand {spec.on_demand}; none may be negative, and one of the two shares must not be 0"
         )
+    if spec.base and not spec.on_demand:
+        raise Refused(
+            f"base is {spec.base} and on_demand 0; AWS places nothing on a kind without a share: on_demand 1, or base 0"
+        )
 
 
 def _some(sizes: Sequence[int]) -> str:

@@ -55,11 +55,12 @@ def init_definition(names: Names, account: Account, spec: Spec, region: str) -> 
 
 def service(account: Account, spec: Spec) -> Request:
     """What CreateService and UpdateService have in common; neither the task definition nor the number of workers."""
+    kinds: list[Request] = [
+        {"capacityProvider": "FARGATE", "base": spec.base, "weight": spec.on_demand},
+        {"capacityProvider": "FARGATE_SPOT", "weight": spec.spot},
+    ]
     return {
-        "capacityProviderStrategy": [
-            {"capacityProvider": "FARGATE", "base": spec.base, "weight": spec.on_demand},
-            {"capacityProvider": "FARGATE_SPOT", "weight": spec.spot},
-        ],
+        "capacityProviderStrategy": [one for one in kinds if one["weight"]],  # AWS places nothing on one without a weight
         "platformVersion": "LATEST",
         "networkConfiguration": network(account),
         "deploymentConfiguration": {
