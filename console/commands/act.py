@@ -112,11 +112,10 @@ def trigger(
     with open_redis(write=True) as (redis, url), staffed(redis, url, version, workers) as crew, _progress() as tell:
         launched = start_wave(
             redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
-            config=parse_config(config), deadline=deadline, force=force, staff=None if crew is None else crew.staff, on_progress=tell,
+            config=parse_config(config), deadline=deadline, force=force, staff=crew.staff, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
-        if crew is not None:
-            crew.see_out(launched.wave)
+        crew.see_out(launched.wave)
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
@@ -157,11 +156,10 @@ def init(
         about = date or str(this_date(choose_plan(redis, version, flow)[0]))
         launched = start_wave(
             redis, flow, version=version, date=about, state=state, config=parse_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
-            by="schedule", origin="schedule", deadline=deadline, force=force, staff=None if crew is None else crew.staff, on_progress=tell,
+            by="schedule", origin="schedule", deadline=deadline, force=force, staff=crew.staff, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
-        if crew is not None:
-            crew.see_out(launched.wave)
+        crew.see_out(launched.wave)
 
 
 def _fire(flow: str, version: str, due: float, force: bool, as_json: bool) -> None:
@@ -179,12 +177,11 @@ def _fire(flow: str, version: str, due: float, force: bool, as_json: bool) -> No
         with staffed(redis, url, version, spec.workers) as crew:
             firing = fire(
                 redis, spec, plan, due, source=source_of(code, spec.state or plan.state),
-                staff=None if crew is None else crew.staff(plan), force=force, on_progress=tell,
+                staff=crew.staff, force=force, on_progress=tell,
             )  # fmt: skip
             if firing.launched is not None:
                 _launched(redis, firing.launched, as_json)
-                if crew is not None:
-                    crew.see_out(firing.launched.wave)
+                crew.see_out(firing.launched.wave)
                 return
     row = fired_row(firing.fired)
     show(row, as_json, lambda r: click.echo(f"{flow}@{version} {r.date}  {r.outcome}: {r.detail}"))
@@ -228,22 +225,24 @@ def rerun(
 ) -> None:  # fmt: skip
     """Runs entities of a wave again, as a new wave of the same date. What had finished is reused."""
     from console.by import whoami
+    from console.staffed import staffed
     from console.start import choose_plan, choose_rerun
     from engine.errors import NotFound
     from engine.rerun import rerun as rerun_wave
     from engine.store.waves import Waves
 
-    with open_redis(write=True) as (redis, _), _progress() as tell:
+    with open_redis(write=True) as (redis, url), _progress() as tell:
         w = Waves(redis).get(wave)
         numbers = choose_rerun(redis, w, entities=entity, tasks=task, family=family, failed=failed)
         plan = None
         if version and version != w.version:
             with contextlib.suppress(NotFound):  # the engine says what the version has
                 plan = choose_plan(redis, version, w.flow)[0]
-        launched = rerun_wave(
-            redis, w, by=whoami(), entities=numbers, version=version, plan=plan, origin="command", force=force,
-            on_progress=tell,
-        )  # fmt: skip
+        with staffed(redis, url, version or w.version, "") as crew:
+            launched = rerun_wave(
+                redis, w, by=whoami(), entities=numbers, version=version, plan=plan, origin="command", force=force,
+                staff=crew.staff, on_progress=tell,
+            )  # fmt: skip
         _launched(redis, launched, as_json)
 
 

@@ -159,9 +159,9 @@ def run_now(flow: str, version: str, force: bool, as_json: bool) -> None:
         with staffed(redis, url, version, spec.workers) as crew:
             firing = fire(
                 redis, spec, plan, time.time(), source=source_of(code, spec.state or plan.state),
-                staff=None if crew is None else crew.staff(plan), by_hand=True, by=whoami(), origin="command", force=force,
+                staff=crew.staff, by_hand=True, by=whoami(), origin="command", force=force,
             )  # fmt: skip
-            if crew is not None and firing.launched is not None:
+            if firing.launched is not None:
                 crew.see_out(firing.launched.wave)
     fired = firing.fired
     words = {"started": f"wave {fired.wave} is queued", "there": f"wave {fired.wave} was there already"}
