@@ -122,12 +122,8 @@ def acts(redis: Redis) -> list[Act]:
 
 
 def test_deploy_says_what_it_would_do_does_it_and_then_has_nothing_to_do(desk: Desk, redis: Redis) -> None:
-    # Given nothing deployed
-    assert desk.json("fleet", "--json") == []
-
     # When a version is planned, deployed, and deployed again
     plan = desk.prints("deploy", "--version", "feature/x", "--image", IMAGE, "--dry-run")
-    assert desk.json("fleet", "--json") == []
     done = desk.prints("deploy", "--version", "feature/x", "--image", IMAGE)
     again = desk.prints("deploy", "--version", "feature/x", "--image", IMAGE)
 
@@ -143,20 +139,25 @@ def test_deploy_says_what_it_would_do_does_it_and_then_has_nothing_to_do(desk: D
     assert (service["version"], service["house"], service["desired"], service["state"]) == ("feature/x", "ecs", 0, "steady")
     assert (service["image"], service["cpu"], service["memory"], service["workers"]) == (IMAGE, 1.0, 2 << 30, [])
     assert desk.json("fleet", "scale", "3", "--version", "feature/x", "--json")["workers"] == 3
+    told = [(act.verb, act.version, act.origin, act.detail) for act in acts(redis)]
+    assert told == [("scale", "feature/x", "command", "3 workers"), ("deploy", "feature/x", "command", IMAGE)]
+
+
+def test_a_fleet_is_shown_altered_and_taken_away(desk: Desk, redis: Redis) -> None:
+    # Given a version that is deployed
+    desk.prints("deploy", "--version", "feature/x", "--image", IMAGE)
+
+    # Then it is shown, scaled within its bounds, altered and taken away
     assert "will have 100 workers (1000 is outside its bounds)" in desk.prints(
         "fleet", "scale", "1000", "--version", "feature/x"
     )
     assert "aaaaaaaaaaaa" in desk.prints("fleet")
-
-    # And it can be altered and taken away; each act is in the log
     altered = desk.json("deploy", "--version", "feature/x", "--image", IMAGE, "--most", "7", "--json")
     assert [change["sign"] for change in altered["changes"]] == ["=", "=", "=", "=", "=", "~"]
     removed = desk.json("undeploy", "--version", "feature/x", "--json")
     assert [change["sign"] for change in removed["changes"]] == ["-", "-", "-", "-", "-", "!"]
     assert desk.json("fleet", "--json") == []
-    told = [(act.verb, act.version, act.origin) for act in reversed(acts(redis))]
-    assert told == [(verb, "feature/x", "command") for verb in ("deploy", "scale", "scale", "deploy", "undeploy")]
-    assert acts(redis)[-1].detail == IMAGE
+    assert [act.verb for act in acts(redis)] == ["undeploy", "deploy", "scale", "deploy"]
 
 
 def test_what_cannot_be_deployed_is_said_in_a_sentence(desk: Desk, redis: Redis) -> None:

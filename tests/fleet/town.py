@@ -22,7 +22,7 @@ from engine.store.workers import Workers
 
 DATE = Date("2026-01-02T03")
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
-PATIENCE = 40.0
+PATIENCE = 60.0
 """Seconds for what takes five on a quiet machine: several Pythons start."""
 
 

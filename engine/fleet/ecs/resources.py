@@ -283,7 +283,10 @@ def wait(aws: Aws, done: Callable[[], bool], what: str) -> None:
     until = aws.clock() + DRAINED_WITHIN
     while not done():
         if aws.clock() > until:
-            raise FleetError(f"{what} have not ended within {DRAINED_WITHIN:g} s; `wavedeck undeploy` again goes on")
+            raise FleetError(
+                f"{what} have not ended within {DRAINED_WITHIN:g} s: busy ones are spared; `wavedeck undeploy` again goes on waiting, "
+                "`wavedeck fleet stop WORKER` ends one all the same"
+            )
         aws.sleep(LOOK_EVERY)
 
 
