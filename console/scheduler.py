@@ -21,7 +21,6 @@ from engine.store.wanted import wanted
 
 if TYPE_CHECKING:
     from engine.fleet.house import House
-    from engine.plan import Plan
     from engine.schedule import Schedule
     from engine.store.connect import Client
 
@@ -92,15 +91,15 @@ class Scheduler:
             if missed:
                 self._tell(f"{schedule.flow}@{schedule.version} {missed[-1].date}  missed: {missed[-1].detail}")
             source = source_of(flow, schedule.state or plan.state)
-            self._told(fire(self._redis, schedule, plan, due, source=source, staff=self._staff(schedule, plan)))
+            self._told(fire(self._redis, schedule, plan, due, source=source, staff=self._staff(schedule)))
         except WavedeckError as e:
             self._refused(schedule, due, e)
 
-    def _staff(self, schedule: Schedule, plan: Plan) -> Staffing | None:
+    def _staff(self, schedule: Schedule) -> Staffing | None:
         if not schedule.workers or self._house is None:
             return None
         fleet = self._house.fleet(schedule.version)
-        return Staffing(self._redis, fleet, plan, workers=schedule.workers, slots=self._slots, tell=self._tell)
+        return Staffing(self._redis, fleet, workers=schedule.workers, slots=self._slots, tell=self._tell)
 
     def _refused(self, schedule: Schedule, due: float, why: WavedeckError) -> None:
         """Not tried again before it is due the next time."""

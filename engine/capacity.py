@@ -181,4 +181,4 @@ def _text(seconds: float) -> str:
     """Rounded as people read it."""
     if not math.isfinite(seconds):
         return "any time"
-    return durations.text(round(seconds) if seconds >= 10 else round(seconds, 1))
+    return durations.text(round(seconds) if seconds >= 3 else round(seconds, 1))

@@ -7,7 +7,7 @@ from engine.cancel import cancel
 from engine.errors import Refused
 from engine.flow import Source
 from engine.keys import Date
-from engine.launch import Launched, launch, nothing
+from engine.launch import Launched, Staff, launch, nothing
 from engine.plan import Plan
 from engine.schedule import Schedule
 from engine.store.acts import Act, Acts
@@ -41,7 +41,7 @@ def fire(
     due: float,
     *,
     source: Source | None = None,
-    staff: Callable[[Wave], Wave] | None = None,
+    staff: Staff | None = None,
     by_hand: bool = False,
     by: str = BY,
     origin: str = "schedule",

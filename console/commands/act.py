@@ -70,6 +70,11 @@ deadline_option = click.option(
     callback=_deadline,
     help="After it nothing of the wave starts, such as 90m, or none; default: the flow's, which is its interval.",
 )
+workers_option = click.option(
+    "--workers", default="", metavar="auto|N|LOW..HIGH|none",
+    help="Have the workers that it needs to end in time, before it is queued; default: auto for a version deployed to ECS, else none. "
+    "Local ones that nobody keeps yet are this command's, until the wave has ended.",
+)  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Also when Redis seems to have no room for it.")
 
 
@@ -95,10 +100,7 @@ def _launched(redis: "Client", launched: "Launched", as_json: bool) -> None:
 @click.option("--base", default="", help="Read from this version what the other has not.")
 @click.option("--partition", multiple=True, help="Only this partition of the state; may be repeated.")
 @click.option("--entity", multiple=True, help="Only this entity, in the state or not; may be repeated.")
-@click.option(
-    "--workers", default="", metavar="auto|N|LOW..HIGH",
-    help="Have the workers that it needs to end in time, before it is queued. Where nobody keeps local ones, this command does, until it ends.",
-)  # fmt: skip
+@workers_option
 def trigger(
     flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], deadline: float | None, force: bool,
     as_json: bool, base: str, partition: tuple[str, ...], entity: tuple[str, ...], workers: str,
@@ -110,11 +112,10 @@ def trigger(
     with open_redis(write=True) as (redis, url), staffed(redis, url, version, workers) as crew, _progress() as tell:
         launched = start_wave(
             redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
-            config=parse_config(config), deadline=deadline, force=force, staff=None if crew is None else crew.staff, on_progress=tell,
+            config=parse_config(config), deadline=deadline, force=force, staff=crew.staff, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
-        if crew is not None:
-            crew.see_out(launched.wave)
+        crew.see_out(launched.wave)
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
@@ -135,31 +136,36 @@ def _moment(_context: click.Context, _parameter: click.Parameter, text: str | No
     "--scheduled", default=None, metavar="MOMENT", callback=_moment,
     help="The moment for which the flow's schedule planned this: its wave is about that hour or day, by the schedule's spec.",
 )  # fmt: skip
+@workers_option
 def init(
     flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], deadline: float | None, force: bool,
-    as_json: bool, scheduled: float | None,
+    as_json: bool, scheduled: float | None, workers: str,
 ) -> None:  # fmt: skip
     """What the scheduler runs: starts the wave of a date, once, however often it is called."""
+    from console.staffed import staffed
     from console.start import choose_plan, parse_config, start_wave, this_date
 
     if scheduled is not None:
-        if date or state or config or deadline is not None:
-            raise click.UsageError("--scheduled goes by the schedule's spec: no --date, --state, --config or --deadline")
+        if date or state or config or deadline is not None or workers:
+            raise click.UsageError(
+                "--scheduled goes by the schedule's spec: no --date, --state, --config, --deadline or --workers"
+            )
         _fire(flow, version, scheduled, force, as_json)
         return
-    with open_redis(write=True) as (redis, _), _progress() as tell:
+    with open_redis(write=True) as (redis, url), staffed(redis, url, version, workers) as crew, _progress() as tell:
         about = date or str(this_date(choose_plan(redis, version, flow)[0]))
         launched = start_wave(
             redis, flow, version=version, date=about, state=state, config=parse_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
-            by="schedule", origin="schedule", deadline=deadline, force=force, on_progress=tell,
+            by="schedule", origin="schedule", deadline=deadline, force=force, staff=crew.staff, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
+        crew.see_out(launched.wave)
 
 
 def _fire(flow: str, version: str, due: float, force: bool, as_json: bool) -> None:
     """The firing of a schedule. One that is left out is no failure: nobody is to try it again."""
-    from console.commands.schedule import staff_of
     from console.reports.schedules import fired_row
+    from console.staffed import staffed
     from console.start import choose_plan, source_of
     from engine.firing import fire
     from engine.schedule import Schedule
@@ -168,13 +174,15 @@ def _fire(flow: str, version: str, due: float, force: bool, as_json: bool) -> No
     with open_redis(write=True) as (redis, url), _progress() as tell:
         plan, code = choose_plan(redis, version, flow)
         spec = Schedules(redis).find(version, flow) or Schedule(flow, version, every=plan.every)
-        firing = fire(
-            redis, spec, plan, due, source=source_of(code, spec.state or plan.state), staff=staff_of(redis, url, spec, plan),
-            force=force, on_progress=tell,
-        )  # fmt: skip
-        if firing.launched is not None:
-            _launched(redis, firing.launched, as_json)
-            return
+        with staffed(redis, url, version, spec.workers) as crew:
+            firing = fire(
+                redis, spec, plan, due, source=source_of(code, spec.state or plan.state),
+                staff=crew.staff, force=force, on_progress=tell,
+            )  # fmt: skip
+            if firing.launched is not None:
+                _launched(redis, firing.launched, as_json)
+                crew.see_out(firing.launched.wave)
+                return
     row = fired_row(firing.fired)
     show(row, as_json, lambda r: click.echo(f"{flow}@{version} {r.date}  {r.outcome}: {r.detail}"))
 
@@ -217,22 +225,24 @@ def rerun(
 ) -> None:  # fmt: skip
     """Runs entities of a wave again, as a new wave of the same date. What had finished is reused."""
     from console.by import whoami
+    from console.staffed import staffed
     from console.start import choose_plan, choose_rerun
     from engine.errors import NotFound
     from engine.rerun import rerun as rerun_wave
     from engine.store.waves import Waves
 
-    with open_redis(write=True) as (redis, _), _progress() as tell:
+    with open_redis(write=True) as (redis, url), _progress() as tell:
         w = Waves(redis).get(wave)
         numbers = choose_rerun(redis, w, entities=entity, tasks=task, family=family, failed=failed)
         plan = None
         if version and version != w.version:
             with contextlib.suppress(NotFound):  # the engine says what the version has
                 plan = choose_plan(redis, version, w.flow)[0]
-        launched = rerun_wave(
-            redis, w, by=whoami(), entities=numbers, version=version, plan=plan, origin="command", force=force,
-            on_progress=tell,
-        )  # fmt: skip
+        with staffed(redis, url, version or w.version, "") as crew:
+            launched = rerun_wave(
+                redis, w, by=whoami(), entities=numbers, version=version, plan=plan, origin="command", force=force,
+                staff=crew.staff, on_progress=tell,
+            )  # fmt: skip
         _launched(redis, launched, as_json)
 
 

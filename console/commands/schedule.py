@@ -148,6 +148,7 @@ def run_now(flow: str, version: str, force: bool, as_json: bool) -> None:
     """Starts the schedule's wave of this hour (or day) now, by its spec. If it has been started, nothing happens."""
     from console.by import whoami
     from console.reports.schedules import fired_row
+    from console.staffed import staffed
     from console.start import choose_plan, source_of
     from engine.firing import fire
     from engine.store.schedules import Schedules
@@ -155,10 +156,13 @@ def run_now(flow: str, version: str, force: bool, as_json: bool) -> None:
     with open_redis(write=True) as (redis, url):
         spec = Schedules(redis).get(version, flow)
         plan, code = choose_plan(redis, version, flow)
-        firing = fire(
-            redis, spec, plan, time.time(), source=source_of(code, spec.state or plan.state), staff=staff_of(redis, url, spec, plan),
-            by_hand=True, by=whoami(), origin="command", force=force,
-        )  # fmt: skip
+        with staffed(redis, url, version, spec.workers) as crew:
+            firing = fire(
+                redis, spec, plan, time.time(), source=source_of(code, spec.state or plan.state),
+                staff=crew.staff, by_hand=True, by=whoami(), origin="command", force=force,
+            )  # fmt: skip
+            if firing.launched is not None:
+                crew.see_out(firing.launched.wave)
     fired = firing.fired
     words = {"started": f"wave {fired.wave} is queued", "there": f"wave {fired.wave} was there already"}
     show(
@@ -194,18 +198,6 @@ def serve(slots: int | None) -> None:
             ).serve(lambda seconds: sys.stdout.flush() or over.wait(seconds))
         finally:
             house.close()
-
-
-def staff_of(redis: "Client", url: str, spec: "Schedule", plan: Any) -> Any:
-    """Who sees to the workers of a schedule's wave; None when it does not ask for any."""
-    if not spec.workers:
-        return None
-    from console.house import house
-    from engine.fleet.scaling import Staffing
-
-    return Staffing(
-        redis, house(url).fleet(spec.version), plan, workers=spec.workers, tell=lambda line: click.echo(line, err=True)
-    )
 
 
 def _change(flow: str, version: str, as_json: bool, *, paused: bool) -> None:

@@ -185,7 +185,12 @@ def about(row: WorkerRow, news: CrewNews) -> Iterator[TextLine]:
         Text("  image ", "muted"), row.image or "–",
     )  # fmt: skip
     if row.task or row.digest:
-        yield line(Text("task ", "muted"), row.task.rpartition("/")[2] or "–", Text("  digest ", "muted"), row.digest or "–")
+        yield line(
+            Text("task ", "muted"),
+            row.task.rpartition("/")[2] or "–",
+            Text("  digest ", "muted"),
+            row.digest.rpartition(":")[2][:12] or "–",
+        )
     if row.reason:
         yield line(Text(f"{look(Status.FAILED).glyph} {row.reason}", "lit"))
     for slot in row.ran:

@@ -49,7 +49,6 @@ class Staffing:
         self,
         redis: Client,
         fleet: Fleet,
-        plan: Plan,
         *,
         workers: str = "auto",
         slots: int | None = None,
@@ -61,11 +60,11 @@ class Staffing:
         slots: of each worker; by what those alive have, or by the CPUs of one, when not given.
         launches: how its workers come; by its house when not given.
         """
-        self._redis, self._fleet, self._plan, self._workers = redis, fleet, plan, workers
+        self._redis, self._fleet, self._workers = redis, fleet, workers
         self._slots, self._launches, self._tell = slots, launches, tell
         self.result: Staffed | None = None
 
-    def __call__(self, draft: Wave) -> Wave:
+    def __call__(self, draft: Wave, plan: Plan) -> Wave:
         """Asks for the workers of a wave that is about to be queued. The draft with what is foreseen of it.
 
         Raises:
@@ -74,7 +73,7 @@ class Staffing:
         Bounds.parse(self._workers, 1)
         try:
             with staffing(self._redis, draft.version, PATIENCE):
-                self.result = self._ask(draft)
+                self.result = self._ask(draft, plan)
         except FleetError as e:
             self.result = Staffed(None, 0, 0, f"no workers could be asked for: {e}")
         self._tell(self.result.words)
@@ -87,16 +86,16 @@ class Staffing:
             latest=int(found.forecast.latest * 1000),
         )
 
-    def _ask(self, draft: Wave) -> Staffed:
+    def _ask(self, draft: Wave, plan: Plan) -> Staffed:
         service = self._fleet.desired()
         if not service.most:
             return Staffed(None, 0, 0, f"nothing is deployed for version {draft.version!r}; `wavedeck deploy` does")
         bounds = self._bounds(service)
         found = need(
-            work(past(self._redis, draft.version, self._plan), self._plan, draft.n),
+            work(past(self._redis, draft.version, plan), plan, draft.n),
             bounds,
             self._slots_of(service),
-            budget=(draft.deadline - draft.created) / 1000 if draft.deadline else self._plan.every,
+            budget=(draft.deadline - draft.created) / 1000 if draft.deadline else plan.every,
             running=service.desired,  # what is on its way is not ordered again
             launches=self._launches or (FARGATE if service.house == "ecs" else AT_ONCE),
         )

@@ -1,5 +1,6 @@
 """Schedules on EventBridge: what is asked is what AWS' own model of the service takes, and nothing starts hours late."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from engine.errors import NotFound, Refused
 from engine.fleet.ecs.calls import Aws
-from engine.fleet.ecs.eventbridge import EventBridge, commands, expression, most_age, name, request
+from engine.fleet.ecs.eventbridge import EventBridge, expression, most_age, name, request
 from engine.fleet.ecs.house import EcsHouse
 from engine.fleet.ecs.names import names
 from engine.fleet.ecs.settings import Account
@@ -67,7 +68,9 @@ def test_it_runs_init_for_the_planned_time_and_gives_up_when_the_next_is_due() -
     validated("UpdateSchedule", asked)
     assert (asked["Name"], asked["GroupName"], asked["State"]) == ("flights", OF.cluster, "ENABLED")
     assert (asked["ScheduleExpression"], asked["ScheduleExpressionTimezone"]) == ("cron(0 * * * ? *)", "UTC")
-    assert commands(asked) == ["init", "flights", "--version", "feature/x", "--scheduled", "<aws.scheduler.scheduled-time>"]
+    [override] = json.loads(asked["Target"]["Input"])["containerOverrides"]
+    assert override["name"] == "init"
+    assert override["command"] == ["init", "flights", "--version", "feature/x", "--scheduled", "<aws.scheduler.scheduled-time>"]
     target = asked["Target"]
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 3}
     assert (

@@ -14,6 +14,7 @@ from engine.errors import Refused
 from engine.fleet.scaling import Staffing, let_go
 from engine.keys import version_key
 from engine.launch import Launched, launch
+from engine.plan import Plan
 from engine.store.wanted import staffing, wanted
 from engine.store.wave import Wave
 from engine.store.waves import Waves
@@ -24,7 +25,7 @@ PLAN = plan("a", "b")
 
 def go(redis: "Redis", fleet: NotedFleet, n: int = 8, *, trigger: str = "manual:1", **more: Any) -> tuple[Launched, Staffing]:
     options = {name: more.pop(name) for name in ("workers", "slots") if name in more}
-    staff = Staffing(redis, fleet, PLAN, launches=AT_ONCE, **options)
+    staff = Staffing(redis, fleet, launches=AT_ONCE, **options)
     launched = launch(
         redis, PLAN, version="main", date=DATE, trigger=trigger, by="tests", entities=[f"e{i}" for i in range(n)], staff=staff, **more
     )  # fmt: skip
@@ -174,8 +175,8 @@ def test_an_init_that_has_asked_and_not_queued_yet_keeps_its_workers(redis: "Red
     # Given an init between its workers and its queue
     fleet, told = NotedFleet(), []
 
-    def staff(draft: Wave) -> Wave:
-        draft = Staffing(redis, fleet, PLAN)(draft)
+    def staff(draft: Wave, plan: Plan) -> Wave:
+        draft = Staffing(redis, fleet)(draft, plan)
         told.append(let_go(redis, fleet))
         return draft
 
@@ -188,7 +189,7 @@ def test_an_init_that_has_asked_and_not_queued_yet_keeps_its_workers(redis: "Red
 
 def test_an_init_that_died_before_it_queued_keeps_workers_for_two_minutes_only(redis: "Redis") -> None:
     fleet = NotedFleet()
-    Staffing(redis, fleet, PLAN)(go(redis, NotedFleet(version="other"), trigger="manual:x")[0].wave)
+    Staffing(redis, fleet)(go(redis, NotedFleet(version="other"), trigger="manual:x")[0].wave, PLAN)
     finish(redis, Waves(redis).recent()[0].wave)
     redis.hset(version_key("main", "wanted"), mapping={"wave": "w000000000000"})
     assert let_go(redis, fleet) is None

@@ -47,8 +47,8 @@ class Town:
         return fleet
 
     def init(self, fleet: EcsFleet) -> None:
-        """Runs init as a task, as a schedule does, and waits for its end."""
-        words = ["shop", "--version", fleet.version, "--date", DATE]
+        """Runs init as a task, as a schedule does, and waits for its end. Its workers are the test's to scale."""
+        words = ["shop", "--version", fleet.version, "--date", DATE, "--workers", "none"]
         arn = fleet.run_init(words, token=f"{fleet.version}-{DATE}", started_by="tests")
         task = self.ecs.plane.tasks[arn.rpartition("/")[2]]
         eventually(lambda: task.stopped, PATIENCE, what="init has ended")

@@ -101,7 +101,7 @@ def test_a_local_fleet_scales_up_for_a_wave_and_to_nothing_after_it(
         # When a wave is started with as many workers as it needs
         wave = launch(
             rig.redis, flow.plan, version="main", date=DATE, trigger="manual:1", by="tests", entities=["e1", "e2"],
-            staff=Staffing(rig.redis, fleet, flow.plan, slots=1),
+            staff=Staffing(rig.redis, fleet, slots=1),
         ).wave  # fmt: skip
 
         # Then it runs to its end, and the worker that finds nothing left lets the fleet go, itself among it

@@ -6,7 +6,7 @@ of the box a failed firing would be tried again for a day; here for no longer th
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import islice, pairwise
 from typing import Any
@@ -165,9 +165,3 @@ def _days_of_week(weekdays: Any) -> set[int]:
 
 def _some(chosen: Sequence[int] | set[int], all_: range) -> str:
     return "*" if set(chosen) >= set(all_) else ",".join(map(str, sorted(chosen)))
-
-
-def commands(wanted: Mapping[str, Any]) -> list[str]:
-    """What the task of a schedule's request runs."""
-    told: list[str] = json.loads(wanted["Target"]["Input"])["containerOverrides"][0]["command"]
-    return told
