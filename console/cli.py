@@ -87,7 +87,23 @@ class _Commands(click.Group):
             serve,
         )
 
-        for module in (look, evidence, failures, browse, pipes, crew, fleet, backlog, doctor, act, schedule, run, serve, acl, coverage):
+        for module in (
+            look,
+            evidence,
+            failures,
+            browse,
+            pipes,
+            crew,
+            fleet,
+            backlog,
+            doctor,
+            act,
+            schedule,
+            run,
+            serve,
+            acl,
+            coverage,
+        ):
             for command in module.COMMANDS:
                 self.add_command(command)
 
