@@ -72,6 +72,7 @@ class _Commands(click.Group):
         from console.commands import (
             acl,
             act,
+            backlog,
             browse,
             compare,
             coverage,
@@ -79,13 +80,32 @@ class _Commands(click.Group):
             doctor,
             evidence,
             failures,
+            fleet,
             look,
             pipes,
             run,
+            schedule,
             serve,
         )
 
-        for module in (look, evidence, failures, browse, pipes, compare, crew, doctor, act, run, serve, acl, coverage):
+        for module in (
+            look,
+            evidence,
+            failures,
+            browse,
+            pipes,
+            compare,
+            crew,
+            fleet,
+            backlog,
+            doctor,
+            act,
+            schedule,
+            run,
+            serve,
+            acl,
+            coverage,
+        ):
             for command in module.COMMANDS:
                 self.add_command(command)
 

@@ -9,7 +9,7 @@ from console.by import whoami
 from engine.errors import BadKey, BadValue, NotFound
 from engine.flow import Flow, Source
 from engine.keys import Date
-from engine.launch import Launched, launch, nothing
+from engine.launch import Launched, Staff, launch, nothing
 from engine.load import load_flows
 from engine.payload import decode_json
 from engine.plain import quoted
@@ -126,6 +126,7 @@ def start_wave(
     origin: str = "command",
     deadline: float | None = None,
     force: bool = False,
+    staff: Staff | None = None,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave of a flow, as `launch` does. `trigger`: a new manual one when not given.
@@ -150,5 +151,6 @@ def start_wave(
         origin=origin,
         deadline=deadline,
         force=force,
+        staff=staff,
         on_progress=on_progress,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.errors import NotFound, Refused
 from engine.keys import check_version
-from engine.launch import Launched, launch, nothing
+from engine.launch import Launched, Staff, launch, nothing
 from engine.plan import Plan
 from engine.status import Cell
 from engine.store.catalog import Catalog
@@ -38,6 +38,7 @@ def rerun(
     plan: Plan | None = None,
     origin: str = "",
     force: bool = False,
+    staff: Staff | None = None,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave over entities of an earlier one: the same flow, date, state, partitions and config. What had finished is reused,
@@ -50,6 +51,7 @@ def rerun(
         plan: the flow as that version has it; what it has published, when not given.
         origin: from where it is started, for the log of acts.
         force: also when Redis seems to have no room for it.
+        staff: as `launch` takes it.
 
     Raises:
         Refused: nothing is left to run again, Redis has no room for it, or this user may not write.
@@ -81,6 +83,7 @@ def rerun(
         of=wave.id,
         origin=origin,
         force=force,
+        staff=staff,
         on_progress=on_progress,
     )
 

@@ -70,6 +70,11 @@ deadline_option = click.option(
     callback=_deadline,
     help="After it nothing of the wave starts, such as 90m, or none; default: the flow's, which is its interval.",
 )
+workers_option = click.option(
+    "--workers", default="", metavar="auto|N|LOW..HIGH|none",
+    help="Have the workers that it needs to end in time, before it is queued; default: auto for a version deployed to ECS, else none. "
+    "Local ones that nobody keeps yet are this command's, until the wave has ended.",
+)  # fmt: skip
 force_option = click.option("--force", is_flag=True, help="Also when Redis seems to have no room for it.")
 
 
@@ -95,37 +100,91 @@ def _launched(redis: "Client", launched: "Launched", as_json: bool) -> None:
 @click.option("--base", default="", help="Read from this version what the other has not.")
 @click.option("--partition", multiple=True, help="Only this partition of the state; may be repeated.")
 @click.option("--entity", multiple=True, help="Only this entity, in the state or not; may be repeated.")
+@workers_option
 def trigger(
     flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], deadline: float | None, force: bool,
-    as_json: bool, base: str, partition: tuple[str, ...], entity: tuple[str, ...],
+    as_json: bool, base: str, partition: tuple[str, ...], entity: tuple[str, ...], workers: str,
 ) -> None:  # fmt: skip
     """Starts a wave by hand."""
+    from console.staffed import staffed
     from console.start import parse_config, start_wave
 
-    with open_redis(write=True) as (redis, _), _progress() as tell:
+    with open_redis(write=True) as (redis, url), staffed(redis, url, version, workers) as crew, _progress() as tell:
         launched = start_wave(
             redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
-            config=parse_config(config), deadline=deadline, force=force, on_progress=tell,
+            config=parse_config(config), deadline=deadline, force=force, staff=crew.staff, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
+        crew.see_out(launched.wave)
+
+
+def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+    from datetime import UTC, datetime
+
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text[:40]!r} is no moment such as 2013-07-01T14:00:00Z") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 @click.command()
 @_launch_options
+@click.option(
+    "--scheduled", default=None, metavar="MOMENT", callback=_moment,
+    help="The moment for which the flow's schedule planned this: its wave is about that hour or day, by the schedule's spec.",
+)  # fmt: skip
+@workers_option
 def init(
     flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], deadline: float | None, force: bool,
-    as_json: bool,
+    as_json: bool, scheduled: float | None, workers: str,
 ) -> None:  # fmt: skip
     """What the scheduler runs: starts the wave of a date, once, however often it is called."""
+    from console.staffed import staffed
     from console.start import choose_plan, parse_config, start_wave, this_date
 
-    with open_redis(write=True) as (redis, _), _progress() as tell:
+    if scheduled is not None:
+        if date or state or config or deadline is not None or workers:
+            raise click.UsageError(
+                "--scheduled goes by the schedule's spec: no --date, --state, --config, --deadline or --workers"
+            )
+        _fire(flow, version, scheduled, force, as_json)
+        return
+    with open_redis(write=True) as (redis, url), staffed(redis, url, version, workers) as crew, _progress() as tell:
         about = date or str(this_date(choose_plan(redis, version, flow)[0]))
         launched = start_wave(
             redis, flow, version=version, date=about, state=state, config=parse_config(config), trigger=f"schedule:{about}" + (f" {state}" if state else ""),
-            by="schedule", origin="schedule", deadline=deadline, force=force, on_progress=tell,
+            by="schedule", origin="schedule", deadline=deadline, force=force, staff=crew.staff, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
+        crew.see_out(launched.wave)
+
+
+def _fire(flow: str, version: str, due: float, force: bool, as_json: bool) -> None:
+    """The firing of a schedule. One that is left out is no failure: nobody is to try it again."""
+    from console.reports.schedules import fired_row
+    from console.staffed import staffed
+    from console.start import choose_plan, source_of
+    from engine.firing import fire
+    from engine.schedule import Schedule
+    from engine.store.schedules import Schedules
+
+    with open_redis(write=True) as (redis, url), _progress() as tell:
+        plan, code = choose_plan(redis, version, flow)
+        spec = Schedules(redis).find(version, flow) or Schedule(flow, version, every=plan.every)
+        with staffed(redis, url, version, spec.workers) as crew:
+            firing = fire(
+                redis, spec, plan, due, source=source_of(code, spec.state or plan.state),
+                staff=crew.staff, force=force, on_progress=tell,
+            )  # fmt: skip
+            if firing.launched is not None:
+                _launched(redis, firing.launched, as_json)
+                crew.see_out(firing.launched.wave)
+                return
+    row = fired_row(firing.fired)
+    show(row, as_json, lambda r: click.echo(f"{flow}@{version} {r.date}  {r.outcome}: {r.detail}"))
 
 
 @click.command()
@@ -166,22 +225,24 @@ def rerun(
 ) -> None:  # fmt: skip
     """Runs entities of a wave again, as a new wave of the same date. What had finished is reused."""
     from console.by import whoami
+    from console.staffed import staffed
     from console.start import choose_plan, choose_rerun
     from engine.errors import NotFound
     from engine.rerun import rerun as rerun_wave
     from engine.store.waves import Waves
 
-    with open_redis(write=True) as (redis, _), _progress() as tell:
+    with open_redis(write=True) as (redis, url), _progress() as tell:
         w = Waves(redis).get(wave)
         numbers = choose_rerun(redis, w, entities=entity, tasks=task, family=family, failed=failed)
         plan = None
         if version and version != w.version:
             with contextlib.suppress(NotFound):  # the engine says what the version has
                 plan = choose_plan(redis, version, w.flow)[0]
-        launched = rerun_wave(
-            redis, w, by=whoami(), entities=numbers, version=version, plan=plan, origin="command", force=force,
-            on_progress=tell,
-        )  # fmt: skip
+        with staffed(redis, url, version or w.version, "") as crew:
+            launched = rerun_wave(
+                redis, w, by=whoami(), entities=numbers, version=version, plan=plan, origin="command", force=force,
+                staff=crew.staff, on_progress=tell,
+            )  # fmt: skip
         _launched(redis, launched, as_json)
 
 

@@ -48,11 +48,13 @@ class RerunDialog(ActDialog[tuple[str, str]]):
 
     def do(self) -> None:
         def deed(redis: Client) -> object:
+            from console.staffed import by_default
             from engine.rerun import rerun
             from engine.store.waves import Waves
 
             wave = Waves(redis).get(self._wave)
-            new = rerun(redis, wave, by=whoami(), entities=self._numbers, origin="console").wave
+            staff = by_default(redis, wave.version)
+            new = rerun(redis, wave, by=whoami(), entities=self._numbers, origin="console", staff=staff).wave
             return new.id, new.locator
 
         self.act("rerun", deed)

@@ -175,6 +175,7 @@ class TriggerDialog(ActDialog[tuple[str, str]]):
 
         def deed(redis: Client) -> object:
             from console.dialogs.consequences import settings, words
+            from console.staffed import by_default
             from console.start import start_wave
 
             wave = start_wave(
@@ -188,6 +189,7 @@ class TriggerDialog(ActDialog[tuple[str, str]]):
                 config=settings(order.config),
                 by=whoami(),
                 origin="console",
+                staff=by_default(redis, order.version),
                 on_progress=self._queued,
             ).wave
             return wave.id, wave.locator

@@ -269,3 +269,26 @@ async def test_no_worker_at_all(redis: Redis, redis_url: str) -> None:
         await shows(pilot, "no worker is alive", "no workers alive")
         died(redis, "w-01")
         await shows(pilot, "no worker is alive; z shows 1 that is gone")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_one_on_ecs_says_its_task_its_image_and_why_it_ended(
+    redis: Redis, redis_url: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a worker that ran in a task which Spot took back while it ran something
+    stage = Stage(redis, ["south"])
+    ran = SlotState(11, stage.wave.id, "south", "sales", time.time())
+    arn = "arn:aws:ecs:eu-west-1:123456789012:task/wavedeck-main/0123456789abcdef0123456789abcdef"
+    died(redis, "w-ecs", slots=[ran], task=arn, digest="sha256:" + "ab12" * 16, limit=2 << 30)
+    told = {("main", "w-ecs"): "Spot took it back (Your Spot Task was interrupted.)"}
+    monkeypatch.setattr("console.reports.endings.Endings.of", lambda *_, **__: told)
+
+    # When somebody looks at it
+    async with WavedeckApp(redis_url, locator="workers").run_test(size=size) as pilot:
+        await shows(pilot, "1 gone")
+        await pilot.press("z")
+        await shows(pilot, "w-ecs")
+
+        # Then all of that is in sight
+        for words in (arn[-32:], "ab12ab12ab12", "Spot took it back", "ran sales of south"):
+            assert words in about(pilot), words
