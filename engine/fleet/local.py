@@ -102,6 +102,13 @@ class LocalFleet:
             for _ in range(count - len(staying)):
                 self._start()
 
+    def leave(self, number: int) -> None:
+        """Tell one worker to leave (SIGTERM); nothing happens if it has ended. `scale` starts another in its place."""
+        with self._lock:
+            for process in self._processes:
+                if process.number == number and not _ended(process):
+                    _tell_to_leave(process)
+
     def workers(self) -> list[LocalWorker]:
         """Every worker this fleet has started, oldest first, those that have ended among them."""
         with self._lock:
