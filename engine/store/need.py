@@ -123,11 +123,11 @@ def fit(
     """What a wave of `plan` over `members` (entity, partition) will need, and whether there is room. Changes nothing.
 
     Parameters:
-        beside: the id of a wave that is not counted among those under way: this one.
+        beside: the id of a wave that is neither counted among those under way nor sampled: this one.
         begun: tasks that others wrote pipes of about this date; asked for when not given.
     """
     there = room(redis)
-    sizes = sizes_of(redis, version, plan.flow, plan.names)
+    sizes = sizes_of(redis, version, plan.flow, plan.names, beside)
     begun = _begun(redis, plan, version, date) if begun is None else begun
     shares = dict.fromkeys(plan.names, 1.0) | _missing(redis, begun, version, date, [entity for entity, _ in members])
     many = len(members)
@@ -158,8 +158,9 @@ def _allocated(size: int) -> int:
     return -(-size // step) * step
 
 
-def sizes_of(redis: Client, version: str, flow: str, tasks: Sequence[str]) -> Sizes:
-    """How large a flow's pipes, notes and logs are, from a sample of the last waves of its version, else of any version."""
+def sizes_of(redis: Client, version: str, flow: str, tasks: Sequence[str], beside: str = "") -> Sizes:
+    """How large a flow's pipes, notes and logs are, from a sample of the last waves of its version, else of any version; not of the
+    wave with the id `beside`."""
     store = Waves(redis)
     found: dict[str, list[int]] = {task: [] for task in tasks}
     used: list[Progress] = []
@@ -169,7 +170,7 @@ def sizes_of(redis: Client, version: str, flow: str, tasks: Sequence[str]) -> Si
             if len(used) >= LAST or not any(len(sizes) < SAMPLE // 2 for sizes in found.values()):
                 break
             ended = sum(n for counts in progress.counts for cell, n in counts.items() if cell not in OPEN)
-            if not ended:
+            if not ended or progress.wave.id == beside:
                 continue
             used.append(progress)
             if (told := _told(redis, progress)) is not None:
