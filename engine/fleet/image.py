@@ -1,6 +1,7 @@
 """Builds the image of a branch and pushes it, by whichever of docker, podman and buildah is there."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,6 +21,8 @@ from engine.plain import quoted
 TOOLS = ("docker", "podman", "buildah")
 """In this order."""
 PLATFORMS = ("linux/amd64", "linux/arm64")
+ATTESTATIONS = "BUILDX_NO_DEFAULT_ATTESTATIONS"
+"""Without them what docker pushes is the image itself, and its digest is what a worker is told to be; with them, an index of it."""
 _REPOSITORY = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
 _ECR = re.compile(r"\d{12}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -165,7 +168,8 @@ def _checked(digest: str, tool: str, reference: str) -> str:
 def _run(command: Sequence[str], say: Callable[[str], None], otherwise: str) -> None:
     say(" ".join(command))
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), check=False)
+        environment = {ATTESTATIONS: "1", **os.environ}
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr.fileno(), env=environment, check=False)
     except OSError as e:
         raise FleetError(f"{command[0]} cannot be run ({e.strerror}): {otherwise}") from None
     if done.returncode:

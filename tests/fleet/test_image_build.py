@@ -17,6 +17,7 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
 TOOL = """#!/bin/sh
 {
   printf '%s' "${0##*/}"
+  printf '\\tattestations=%s' "$BUILDX_NO_DEFAULT_ATTESTATIONS"
   for word in "$@"; do printf '\\t%s' "$word"; done
   echo
 } >> "$RECORD"
@@ -86,7 +87,11 @@ def main(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 def recorded() -> list[list[str]]:
     path = Path(os.environ["RECORD"])
-    return [line.split("\t") for line in path.read_text().splitlines()] if path.exists() else []
+    if not path.exists():
+        return []
+    words = [line.split("\t") for line in path.read_text().splitlines()]
+    assert all(said[1] == "attestations=1" for said in words if said[2] in ("build", "push"))
+    return [[tool, *rest] for tool, _, *rest in words]
 
 
 def test_a_branch_is_built_pushed_and_named_by_digest(checkout: Path, tools: Callable[..., None]) -> None:
