@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-houses chaos bench bench-faults lint setup format screenshots clean
+.PHONY: demo test test-houses chaos bench bench-scaling bench-faults lint setup format screenshots clean
 
 demo: .venv/.demo
 	@$(BIN)/wavedeck demo
@@ -22,6 +22,10 @@ chaos: .venv/.dev
 # Wavedeck and its peers on one wave: QUICK=1 for a round of small waves, ONLY=… for some rows, ROUNDS=…
 bench: .venv/.bench
 	@$(BIN)/python -m benchmarks.wave $(if $(QUICK),--quick) $(if $(ONLY),--only "$(ONLY)") $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# A wave of 1,000 to 100,000 entities on workers in proportion: measured here, simulated there.
+bench-scaling: .venv/.dev
+	@$(BIN)/python benchmarks/weak_scaling.py
 
 bench-faults: .venv/.dev
 	@$(BIN)/python benchmarks/faults.py

@@ -69,9 +69,41 @@ class _Commands(click.Group):
     def _read(self) -> None:
         if self.commands:
             return
-        from console.commands import acl, act, browse, build, crew, doctor, evidence, failures, look, pipes, run, serve
+        from console.commands import (
+            acl,
+            act,
+            backlog,
+            browse,
+            build,
+            crew,
+            doctor,
+            evidence,
+            failures,
+            fleet,
+            look,
+            pipes,
+            run,
+            schedule,
+            serve,
+        )
 
-        for module in (look, evidence, failures, browse, pipes, crew, doctor, act, run, serve, acl, build):
+        for module in (
+            look,
+            evidence,
+            failures,
+            browse,
+            pipes,
+            crew,
+            fleet,
+            build,
+            backlog,
+            doctor,
+            act,
+            schedule,
+            run,
+            serve,
+            acl,
+        ):
             for command in module.COMMANDS:
                 self.add_command(command)
 

@@ -6,6 +6,9 @@ save = "/somewhere"               # where ctrl-s puts screens; default: the dire
 bell = false                      # `w` shows and says so in the title, without ringing
 slow_link = true                  # as --slow-link
 
+[aws]                             # where workers run on Amazon ECS: docs/commands.md
+region = "eu-central-1"
+
 [keys]                            # action = "key,key"; the help lists the actions
 "wave.cancel" = "ctrl+x"
 """
@@ -34,6 +37,7 @@ class Settings:
     bell: bool = True
     slow_link: bool = False
     keys: dict[str, str] = field(default_factory=dict)
+    aws: dict[str, Any] = field(default_factory=dict)
 
 
 def load(path: Path | None = None) -> Settings:

@@ -126,9 +126,11 @@ def start_wave(
     origin: str = "command",
     deadline: float | None = None,
     force: bool = False,
+    staff: Callable[[Plan], Callable[[Wave], Wave]] | None = None,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
-    """Starts a wave of a flow, as `launch` does. `trigger`: a new manual one when not given.
+    """Starts a wave of a flow, as `launch` does. `trigger`: a new manual one when not given; `staff`: gives who sees to the workers of a
+    wave of the flow's plan.
 
     Raises:
         WavedeckError: as `choose_plan` and `launch` say.
@@ -150,5 +152,6 @@ def start_wave(
         origin=origin,
         deadline=deadline,
         force=force,
+        staff=staff(plan) if staff is not None else None,
         on_progress=on_progress,
     )

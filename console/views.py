@@ -15,6 +15,7 @@ import msgspec
 from console.moment import now
 from console.reports.normal import Normal, Normals
 from console.reports.used import Evidence, Serves, Used
+from console.widgets.text import short_seconds
 from engine import script
 from engine.errors import NotFound
 from engine.keys import PipeKey, check_version, decode_entity, encode_entity
@@ -159,6 +160,40 @@ def durations(times: bytes, board: bytes, n: int, task: int) -> Durations:
 
 
 @dataclass(frozen=True)
+class Foreseen:
+    """What init foresaw of a wave whose workers it saw to: it ends `soonest` to `latest` seconds after it was created, on so many
+    `workers`; it `took` so many seconds, None while it runs."""
+
+    workers: int
+    soonest: float
+    latest: float
+    took: float | None
+
+    @property
+    def words(self) -> str:
+        """Both against each other, in a line."""
+        span = f"{short_seconds(self.soonest)} to {short_seconds(self.latest)}"
+        told = f"{span} foreseen on {self.workers:,} {'worker' if self.workers == 1 else 'workers'}"
+        if self.took is None:
+            return told
+        if self.took > self.latest > 0:
+            off = f"{self.took / self.latest - 1:.0%} longer"
+        elif self.took < self.soonest:
+            off = f"{1 - self.took / self.soonest:.0%} less"
+        else:
+            off = "as foreseen"
+        return f"took {short_seconds(self.took)}, {off} ({told})"
+
+
+def foreseen(wave: Wave) -> Foreseen | None:
+    """None when nobody foresaw anything."""
+    if not wave.workers:
+        return None
+    took = (wave.ended - wave.created) / 1000 if wave.ended and not wave.cancelled else None
+    return Foreseen(wave.workers, wave.soonest / 1000, wave.latest / 1000, took)
+
+
+@dataclass(frozen=True)
 class WaveDetail:
     """One wave. `counts`: task → status → cells; `marks`: task → {reused, fallback}; `bytes_a_cell`: its memory in Redis beyond the pipes.
 
@@ -178,6 +213,7 @@ class WaveDetail:
     slowest: str
     first_red: dict[str, Any] | None
     at: str | None
+    foreseen: "Foreseen | None" = None
 
 
 def wave(redis: Client, name: str, at: str = "") -> WaveDetail:
@@ -213,6 +249,7 @@ def wave(redis: Client, name: str, at: str = "") -> WaveDetail:
         slowest=slowest(p50),
         first_red=msgspec.to_builtins(red) if red and (then is None or 0 < red.seconds <= then[1]) else None,
         at=iso(w.created + then[1] * 1000) if then else None,
+        foreseen=foreseen(w),
     )
 
 

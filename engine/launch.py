@@ -67,6 +67,7 @@ def launch(
     of: str = "",
     origin: str = "",
     force: bool = False,
+    staff: Callable[[Wave], Wave] | None = None,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave. The same (flow, version, date, trigger) again gives the wave there is.
@@ -86,6 +87,7 @@ def launch(
         of: the id of that wave.
         origin: from where it is started, for the log of acts: console, command, demo …; `schedule` when the trigger says so.
         force: also when Redis seems to have no room for it.
+        staff: called with a new wave before it is queued, to see to its workers; the wave as it is to be recorded.
         on_progress: called with the number of entities queued so far.
 
     Raises:
@@ -123,6 +125,8 @@ def launch(
             known = estimate()
             if known.refusal and not force and waves.find(draft.id, version) is None:
                 raise Refused(known.refusal)
+        if staff is not None and waves.find(draft.id, version) is None:
+            draft = staff(draft)
         Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
         draft = replace(draft, checks=_there_already(redis, draft))
         Catalog(redis).publish(version, [plan])

@@ -99,6 +99,11 @@ class Board:
             return []
 
     @property
+    def holds(self) -> bool:
+        """Whether the slot holds anything."""
+        return int.from_bytes(self._page[_HELD_AT : _HELD_AT + 4], "little") > 1  # an empty list is one byte
+
+    @property
     def busy_since(self) -> float:
         """When the slot last took up work (monotonic), 0 when it is idle."""
         return float(struct.unpack_from("<d", self._page, 0)[0])

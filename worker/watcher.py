@@ -6,6 +6,7 @@ hold by now, fails the cell that a slot died over, gives the rest of what it hel
 
 import contextlib
 import faulthandler
+import functools
 import gc
 import logging
 import os
@@ -33,9 +34,13 @@ from engine.store.workers import SlotState, Worker, Workers
 from worker.failure import reason
 from worker.guardian import Guardian
 from worker.health import Pulse
+from worker.identity import identity
 from worker.journal import Journal, move
+from worker.letting_go import LettingGo
+from worker.memory import Pressure
 from worker.output import Output
 from worker.processes import adopt, die_with, kill_group, resident
+from worker.protection import Protection
 from worker.shared import Board, HeldBatch, RunningCell
 from worker.slot import Settings, Slot
 from worker.task import ending
@@ -99,6 +104,11 @@ class Watcher:
         self._known: dict[tuple[str, str], Wave] = {}
         self._away = False
         self._published = False
+        self._identity = identity()
+        self._pressure = Pressure(self._identity.limit)
+        longest = max((task.limit for flow in flows.values() for task in flow.plan.tasks), default=0.0)
+        self._protection = Protection(os.environ, longest=longest + stop_timeout)
+        self._letting_go = LettingGo(self.redis, settings.version)
 
     def run(self) -> int:
         """Serves until SIGTERM or, with `until_idle`, until there is nothing left. 0 when all went as it should."""
@@ -123,6 +133,9 @@ class Watcher:
             self._limits(now)
             self._stopping(now)
             self._execute(now)
+            busy = any(child.board.holds for child in self._children.values())
+            self._protection.tend(busy, now)
+            self._try(functools.partial(self._letting_go.tend, busy or bool(self._stop_at), now))
             for act, every in beats.items():
                 if now >= due[act]:
                     due[act] = now + every
@@ -223,7 +236,10 @@ class Watcher:
         elif running:
             cell = min(running, key=lambda c: (c.lane != 0, -c.since))
             tail = child.output.read(cell.log)
-            guilty.append((cell, reason("Crashed", f"its process {ending(code)}", trace=tail.decode("utf-8", "replace")), tail))
+            sure, why = self._pressure.why_killed() if code == -signal.SIGKILL else (False, "")
+            ended = f"was killed by SIGKILL ({why})" if why else ending(code)
+            kind = "OutOfMemory" if sure else "Crashed"
+            guilty.append((cell, reason(kind, f"its process {ended}", trace=tail.decode("utf-8", "replace")), tail))
         log.warning("slot %d %s; %d cells failed by it", child.pid, ending(code), len(guilty), extra={"wave": held[0].wave})
         self._burials.append(Burial(held, guilty, now))
         return True
@@ -369,6 +385,8 @@ class Watcher:
                 slots.append(SlotState(child.pid, wave.id, entity, wave.tasks[cell.task], since))
             else:
                 slots.append(SlotState(child.pid))
+        memory = sum(map(resident, [os.getpid(), *self._children]))
+        self._pressure.note(memory)
         return Worker(
             name=self.settings.name,
             version=self.settings.version,
@@ -377,11 +395,16 @@ class Watcher:
             started=self._started,
             beat=now,
             slots=slots,
-            memory=sum(map(resident, [os.getpid(), *self._children])),
+            memory=memory,
             served=self._served + sum(c.board.served for c in self._children.values()),
             draining=bool(self._stop_at),
-            image=os.environ.get("WAVEDECK_IMAGE", "")[:500].encode("utf-8", "replace").decode(),
+            image=os.environ.get("WAVEDECK_IMAGE", "")[:500].encode("utf-8", "replace").decode() or self._identity.image,
             flows=sorted(self.flows),
+            task=self._identity.task,
+            digest=self._identity.digest,
+            zone=self._identity.zone,
+            cpus=self._identity.cpus,
+            limit=self._identity.limit,
         )
 
 

@@ -95,30 +95,58 @@ def _launched(redis: "Client", launched: "Launched", as_json: bool) -> None:
 @click.option("--base", default="", help="Read from this version what the other has not.")
 @click.option("--partition", multiple=True, help="Only this partition of the state; may be repeated.")
 @click.option("--entity", multiple=True, help="Only this entity, in the state or not; may be repeated.")
+@click.option(
+    "--workers", default="", metavar="auto|N|LOW..HIGH",
+    help="Have the workers that it needs to end in time, before it is queued. Where nobody keeps local ones, this command does, until it ends.",
+)  # fmt: skip
 def trigger(
     flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], deadline: float | None, force: bool,
-    as_json: bool, base: str, partition: tuple[str, ...], entity: tuple[str, ...],
+    as_json: bool, base: str, partition: tuple[str, ...], entity: tuple[str, ...], workers: str,
 ) -> None:  # fmt: skip
     """Starts a wave by hand."""
+    from console.staffed import staffed
     from console.start import parse_config, start_wave
 
-    with open_redis(write=True) as (redis, _), _progress() as tell:
+    with open_redis(write=True) as (redis, url), staffed(redis, url, version, workers) as crew, _progress() as tell:
         launched = start_wave(
             redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
-            config=parse_config(config), deadline=deadline, force=force, on_progress=tell,
+            config=parse_config(config), deadline=deadline, force=force, staff=None if crew is None else crew.staff, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
+        if crew is not None:
+            crew.see_out(launched.wave)
+
+
+def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:
+    from datetime import UTC, datetime
+
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text[:40]!r} is no moment such as 2013-07-01T14:00:00Z") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 @click.command()
 @_launch_options
+@click.option(
+    "--scheduled", default=None, metavar="MOMENT", callback=_moment,
+    help="The moment for which the flow's schedule planned this: its wave is about that hour or day, by the schedule's spec.",
+)  # fmt: skip
 def init(
     flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], deadline: float | None, force: bool,
-    as_json: bool,
+    as_json: bool, scheduled: float | None,
 ) -> None:  # fmt: skip
     """What the scheduler runs: starts the wave of a date, once, however often it is called."""
     from console.start import choose_plan, parse_config, start_wave, this_date
 
+    if scheduled is not None:
+        if date or state or config or deadline is not None:
+            raise click.UsageError("--scheduled goes by the schedule's spec: no --date, --state, --config or --deadline")
+        _fire(flow, version, scheduled, force, as_json)
+        return
     with open_redis(write=True) as (redis, _), _progress() as tell:
         about = date or str(this_date(choose_plan(redis, version, flow)[0]))
         launched = start_wave(
@@ -126,6 +154,29 @@ def init(
             by="schedule", origin="schedule", deadline=deadline, force=force, on_progress=tell,
         )  # fmt: skip
         _launched(redis, launched, as_json)
+
+
+def _fire(flow: str, version: str, due: float, force: bool, as_json: bool) -> None:
+    """The firing of a schedule. One that is left out is no failure: nobody is to try it again."""
+    from console.commands.schedule import staff_of
+    from console.reports.schedules import fired_row
+    from console.start import choose_plan, source_of
+    from engine.firing import fire
+    from engine.schedule import Schedule
+    from engine.store.schedules import Schedules
+
+    with open_redis(write=True) as (redis, url), _progress() as tell:
+        plan, code = choose_plan(redis, version, flow)
+        spec = Schedules(redis).find(version, flow) or Schedule(flow, version, every=plan.every)
+        firing = fire(
+            redis, spec, plan, due, source=source_of(code, spec.state or plan.state), staff=staff_of(redis, url, spec, plan),
+            force=force, on_progress=tell,
+        )  # fmt: skip
+        if firing.launched is not None:
+            _launched(redis, firing.launched, as_json)
+            return
+    row = fired_row(firing.fired)
+    show(row, as_json, lambda r: click.echo(f"{flow}@{version} {r.date}  {r.outcome}: {r.detail}"))
 
 
 @click.command()

@@ -74,15 +74,17 @@ def _print_workers(rows: "Sequence[WorkerRow]") -> None:
     from console.reports.judge import percent
     from console.widgets.text import short_seconds
 
+    reasons = any(r.reason for r in rows)
+    ended = ("ENDED",) if reasons else ()
     present.table(
-        ("WORKER", "STATE", "VERSION", "HOST", "PID>", "IMAGE", "BUSY>", "SERVED>", "MEMORY>", "FAIL>", "RUNS IN>", "ODD", "RUNS"),
+        ("WORKER", "STATE", "VERSION", "HOST", "PID>", "IMAGE", "BUSY>", "SERVED>", "MEMORY>", "FAIL>", "RUNS IN>", "ODD", "RUNS", *ended),
         (
             (
                 r.name, r.state, r.version, r.host, r.pid, r.image or "–", f"{len(r.busy)}/{len(r.slots)}", f"{r.served:,}",
                 f"{r.memory / 1e6:.0f} MB", percent(r.verdict.rate) if r.verdict else "–",
                 short_seconds(r.verdict.median) if r.verdict else "–",
                 holding(r, now()) or (r.verdict.words if r.verdict else ""),
-                ", ".join(f"{s.task} of {s.entity}" for s in r.busy),
+                ", ".join(f"{s.task} of {s.entity}" for s in r.busy or r.ran), *([r.reason or "–"] if reasons else []),
             )
             for r in rows
         ),

@@ -52,6 +52,7 @@ def _tell(detail: "WaveDetail") -> None:
     present.wave(detail)
     told = [f"slowest          {detail.slowest}"] if detail.slowest else []
     told += [f"critical path    {' → '.join(detail.critical_path)}"] if detail.critical_path else []
+    told += [f"workers          {detail.foreseen.words}"] if detail.foreseen else []
     if red := detail.first_red:
         told.append(f"first red        {red['at'] or ''}  {red['task']} of {red['entity']}: {red['error'].get('message', '')}")
     if told:

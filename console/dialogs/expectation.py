@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Mapping, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING
 
 from console.widgets.text import short_seconds
 from engine.keys import version_key
-from engine.status import WROTE, Cell
+from engine.status import WROTE
+from engine.store.past import before as before_of
+from engine.store.past import means as means_of
 from engine.store.waves import Waves
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
     from engine.store.connect import Client
     from engine.store.wave import Wave
 
-LAST = 3
-"""How many waves of the past count."""
-LOOKED_AT = 30
-_RAN = bytes(cell in (Cell.FINISHED, Cell.FALLBACK, Cell.FAILED) for cell in range(256))
 _WROTE = bytes(cell in WROTE for cell in range(256))
 
 
@@ -29,10 +26,10 @@ def expect(redis: Client, version: str, plan: Plan, cells: Mapping[str, int], sl
     """How long `cells` (task → how many run) will take on so many slots, in words that say from what that is estimated."""
     if not any(cells.values()):
         return "no time: nothing has to run"
-    before, known = _before(redis, version, plan.flow)
+    before, known = before_of(redis, version, plan.flow)
     if not before:
         return f"time unknown: {'no wave of this flow has run to its end' if known else 'first wave of this flow'}"
-    means = _means(redis, before, cells)
+    means = means_of(redis, before, cells)
     if not any(means.values()):
         return f"time unknown: nothing ran in the last {'wave' if len(before) == 1 else 'waves'}"
     work = sum(means.get(task, 0.0) * number for task, number in cells.items())
@@ -43,35 +40,10 @@ def expect(redis: Client, version: str, plan: Plan, cells: Mapping[str, int], sl
     return f"about {short_seconds(max(work / slots, longest))} on {slots:,} {'slot' if slots == 1 else 'slots'} ({basis})"
 
 
-def _before(redis: Client, version: str, flow: str) -> tuple[list[Wave], bool]:
-    """The last waves of a flow that ran to their end, of its version where there are such; and whether there are any waves of it."""
-    store, known = Waves(redis), False
-    for wanted in (version, None):
-        recent = store.recent(LOOKED_AT, version=wanted, flow=flow)
-        if ended := [p.wave for p in recent if p.wave.ended and not p.wave.cancelled]:
-            return ended[:LAST], True
-        known = bool(recent)
-    return [], known
-
-
 def _basis(before: Sequence[Wave], version: str, unknown: Sequence[str]) -> str:
     of = "" if before[0].version == version else f" of {before[0].version}"
     told = f"the last {len(before)} waves{of}" if len(before) > 1 else f"the wave of {before[0].date}{of}"
     return f"run times of {told}" + (f"; not known of {', '.join(unknown)}" if unknown else "")
-
-
-def _means(redis: Client, before: Sequence[Wave], tasks: Collection[str]) -> dict[str, float]:
-    """Task → seconds that a cell of it ran, on average; 0 where none ran."""
-    store, total, count = Waves(redis), dict.fromkeys(tasks, 0), dict.fromkeys(tasks, 0)
-    for wave in before:
-        for task in set(tasks) & set(wave.tasks):
-            number = wave.tasks.index(task)
-            ran = store.column(wave, number).translate(_RAN)
-            took = array("I", store.column_times(wave, number))[1::2]
-            seconds = list(compress(took, ran))
-            total[task] += sum(seconds)
-            count[task] += len(seconds) - seconds.count(0)
-    return {task: total[task] / count[task] / 100_000 if count[task] else 0.0 for task in tasks}
 
 
 def _longest(plan: Plan, seconds: Mapping[str, float]) -> float:

@@ -13,7 +13,17 @@ from engine.store.waves import Waves
 if TYPE_CHECKING:
     from engine.store.connect import Client
 
-DID = {"trigger": "triggered", "rerun": "re-ran", "cancel": "cancelled", "schedule": "scheduled"}
+DID = {
+    "trigger": "triggered",
+    "rerun": "re-ran",
+    "cancel": "cancelled",
+    "schedule": "scheduled",
+    "deploy": "deployed",
+    "undeploy": "undeployed",
+    "scale": "scaled",
+    "stop": "stopped",
+    "skip": "skipped",
+}
 """What somebody did, by the verb of the record."""
 
 
@@ -37,8 +47,8 @@ class ActRow:
 
     @property
     def locator(self) -> str:
-        """The wave that it was about, as people name it."""
-        return f"{self.flow}@{self.version} {self.date}"
+        """The wave that it was about, as people name it; the version where it was about its fleet."""
+        return f"{self.flow}@{self.version} {self.date}" if self.flow else self.version
 
 
 def rows(acts: Sequence[Act]) -> tuple[ActRow, ...]:

@@ -5,18 +5,19 @@ Field names are stable; `wavedeck workers --json` prints them. Times are ISO 860
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from console.reports.endings import Endings
 from console.reports.judge import Deeds, Verdict, deeds, last_failed, verdicts
 from console.views import iso
 from engine.keys import decode_entity
 from engine.store.catalog import Catalog
 from engine.store.claims import spans
 from engine.store.waves import Waves
-from engine.store.workers import Worker, Workers
+from engine.store.workers import SlotState, Worker, Workers
 
 if TYPE_CHECKING:
     from engine.store.connect import Client
@@ -47,7 +48,9 @@ class SlotRow:
 class WorkerRow:
     """A worker. `state`: `busy`, `idle` or `draining` while it is alive; `stopped` when it left in order, `dead` when it fell silent.
     Of one that is known only by what it claimed there is its name, and no `beat`. `beat`: when it was last heard of; `memory` in bytes; `held`: entities that a worker that is gone still holds, until `held_until`;
-    `verdict`: how it did in the newest waves, None when it served in none of them."""
+    `verdict`: how it did in the newest waves, None when it served in none of them. `task`: the ARN of its ECS task, `digest`: of the
+    image that this runs, `limit`: bytes of memory that it may use, 0 for all. Of one that is gone: `ran`: what its slots did when it was
+    last heard of, `reason`: why it ended, as its house says."""
 
     name: str
     version: str
@@ -64,6 +67,12 @@ class WorkerRow:
     held: int
     held_until: str | None
     verdict: Verdict | None
+    task: str = ""
+    digest: str = ""
+    zone: str = ""
+    limit: int = 0
+    ran: tuple[SlotRow, ...] = ()
+    reason: str = ""
 
     @property
     def gone(self) -> bool:
@@ -98,14 +107,18 @@ class Crew:
         self._deeds: dict[str, Deeds] = {}
         self._verdicts: dict[tuple[str, str], Verdict] = {}
         self._held: dict[tuple[str, str], Held] = {}
+        self._endings = Endings()
+        self._reasons: Mapping[tuple[str, str], str] = {}
         self.judged: tuple[str, ...] = ()
         """The waves that the verdicts are about, the newest first, as people name them."""
 
-    def rows(self, redis: Client) -> tuple[WorkerRow, ...]:
-        """Those alive, by name, then those gone, the last gone first; with what `judge` has found."""
+    def rows(self, redis: Client, *, wait: bool = False) -> tuple[WorkerRow, ...]:
+        """Those alive, by name, then those gone, the last gone first; with what `judge` has found. `wait` for what houses say of why
+        they ended; else it is there in a later call."""
         versions = [self._version] if self._version else Catalog(redis).versions()
         alive, gone = Workers(redis).heard(versions)
-        self._learn_names(redis, alive)
+        self._learn_names(redis, (*alive, *gone))
+        self._reasons = self._endings.of(gone, wait=wait)
         heard = {(w.version, w.name) for w in (*alive, *gone)}
         unheard = [Worker(name, version, "", 0, 0.0, 0.0) for version, name in sorted({*self._verdicts, *self._held} - heard)]
         return tuple(self._row(w, gone=False) for w in alive) + tuple(self._row(w, gone=True) for w in (*gone, *unheard))
@@ -130,8 +143,8 @@ class Crew:
         self._deeds = kept
         self.judged = tuple(w.locator for w in sorted(waves, key=lambda w: -w.created))
 
-    def _learn_names(self, redis: Client, alive: Iterable[Worker]) -> None:
-        now = {(slot.wave, w.version) for w in alive for slot in w.slots if slot.wave}
+    def _learn_names(self, redis: Client, workers: Iterable[Worker]) -> None:
+        now = {(slot.wave, w.version) for w in workers for slot in (*w.slots, *w.ran) if slot.wave}
         names: dict[str, str] = {}
         for wave, version in now:
             known = self._names.get(wave)
@@ -141,17 +154,6 @@ class Crew:
 
     def _row(self, w: Worker, *, gone: bool) -> WorkerRow:
         held = self._held.get((w.version, w.name)) if gone else None
-        slots = [
-            SlotRow(
-                s.pid,
-                s.wave,
-                self._names.get(s.wave) if s.wave else None,
-                decode_entity(s.entity) if s.entity else None,
-                s.task,
-                iso(s.since * 1000) if s.since else None,
-            )
-            for s in w.slots
-        ]
         if gone:
             state = "stopped" if w.stopped else "dead"
         else:
@@ -165,13 +167,29 @@ class Crew:
             state=state,
             started=iso(w.started * 1000),
             beat=iso(w.beat * 1000),
-            slots=slots,
+            slots=[self._slot(s) for s in w.slots],
             memory=0 if gone else w.memory,
             served=w.served,
             draining=w.draining,
             held=held.entities if held else 0,
             held_until=iso(held.until) if held else None,
             verdict=self._verdicts.get((w.version, w.name)),
+            task=w.task,
+            digest=w.digest,
+            zone=w.zone,
+            limit=w.limit,
+            ran=tuple(map(self._slot, w.ran)) if gone else (),
+            reason=self._reasons.get((w.version, w.name), "") if gone else "",
+        )
+
+    def _slot(self, s: SlotState) -> SlotRow:
+        return SlotRow(
+            s.pid,
+            s.wave,
+            self._names.get(s.wave) if s.wave else None,
+            decode_entity(s.entity) if s.entity else None,
+            s.task,
+            iso(s.since * 1000) if s.since else None,
         )
 
 
@@ -179,7 +197,7 @@ def workers(redis: Client, version: str = "", *, dead: bool = False) -> list[Wor
     """The workers of a version or of all, judged; of those that are gone those that still hold something, or all if `dead`."""
     crew = Crew(version)
     crew.judge(redis)
-    return [row for row in crew.rows(redis) if dead or not row.gone or row.held]
+    return [row for row in crew.rows(redis, wait=dead) if dead or not row.gone or row.held]
 
 
 def holdings(redis: Client, waves: Iterable[Wave]) -> dict[str, Held]:

@@ -85,7 +85,7 @@ class ActList(RowList):
     def row(self, number: int, palette: Palette, width: int) -> Iterator[Piece]:
         row, here = self.rows[number], number == self.cursor
         when, by, origin, wave, detail = self._widths(width)
-        quiet = row.verb == "schedule"
+        quiet = row.verb in ("schedule", "skip")
         yield self.lead(number), palette.lit
         yield f"{look(Status.CANCELLED).glyph if row.verb == 'cancel' else ' '} ", palette.muted
         yield f"{moment_of(row.at, when):<{when}} ", palette.muted
@@ -169,7 +169,7 @@ class ActsScreen(DeckScreen):
 
 def sentence(row: ActRow) -> str:
     """An act as one says it, on one line."""
-    what = f"{many(row.entities, 'entity', 'entities')} of {row.locator}"
+    what = f"{many(row.entities, 'entity', 'entities')} of {row.locator}" if row.flow else row.locator
     return clean(f"{row.by} {row.did} {what} from {row.origin or 'somewhere'}" + (f": {row.detail}" if row.detail else ""))
 
 

@@ -184,7 +184,20 @@ def about(row: WorkerRow, news: CrewNews) -> Iterator[TextLine]:
         Text("host ", "muted"), row.host or "–", Text("  pid ", "muted"), str(row.pid or "–"), Text("  version ", "muted"), row.version,
         Text("  image ", "muted"), row.image or "–",
     )  # fmt: skip
-    memory = f"{megabytes(row.memory)} in memory" if row.memory else ""
+    if row.task or row.digest:
+        yield line(Text("task ", "muted"), row.task.rpartition("/")[2] or "–", Text("  digest ", "muted"), row.digest or "–")
+    if row.reason:
+        yield line(Text(f"{look(Status.FAILED).glyph} {row.reason}", "lit"))
+    for slot in row.ran:
+        yield line(
+            Text("ran ", "muted"),
+            slot.task or "?",
+            Text(" of ", "muted"),
+            slot.entity or "?",
+            Text(f" in {slot.name}", "muted"),
+        )
+    limit = f" of {megabytes(row.limit)}" if row.limit else ""
+    memory = f"{megabytes(row.memory)}{limit} in memory" if row.memory else ""
     yield line(
         Text(" · ".join(filter(None, [f"{many(row.served, 'entity', 'entities')} served since it started", memory])), "muted")
     )

@@ -1,16 +1,9 @@
 """Under Amazon ECS: what the environment of a task offers. Facts by the container metadata endpoint, version 4."""
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from engine.agent import AGENT, METADATA, ask, refusal
 from engine.doctor.finding import Finding
-
-METADATA, AGENT = "ECS_CONTAINER_METADATA_URI_V4", "ECS_AGENT_URI"
-PATIENCE = 2.0
-"""Seconds that an endpoint may take."""
 
 
 def ecs(environment: Mapping[str, str]) -> Iterator[Finding]:
@@ -25,7 +18,7 @@ def _task(uri: str) -> Iterator[Finding]:
     if not uri:
         yield Finding("ecs task", "warn", f"no {METADATA}", "Fargate platform 1.4.0 or later, or a newer ECS agent")
         return
-    status, told = _get(f"{uri}/task")
+    status, told = ask(f"{uri}/task")
     if status != 200:
         yield Finding("ecs task", "warn", f"the metadata endpoint says {told or status}", "look at the ECS agent")
         return
@@ -49,12 +42,8 @@ def _protection(uri: str) -> Finding:
             f"no {AGENT}: scale-in may stop a busy worker",
             "Fargate platform 1.4.0 or later, or a newer ECS agent",
         )
-    status, told = _get(f"{uri}/task-protection/v1/state")
-    failure = told.get("failure") or told.get("error") if isinstance(told, dict) else None
-    if failure:
-        reason = (
-            failure.get("Reason") or failure.get("Code") or failure.get("Message") if isinstance(failure, dict) else failure
-        )
+    status, told = ask(f"{uri}/task-protection/v1/state")
+    if reason := refusal(told):
         found = f"refused: {reason}"
         advice = (
             "only tasks of a service can be protected; the task role needs ecs:GetTaskProtection and ecs:UpdateTaskProtection"
@@ -66,25 +55,3 @@ def _protection(uri: str) -> Finding:
         )
     protected = isinstance(told, dict) and bool((told.get("protection") or {}).get("ProtectionEnabled"))
     return Finding(name, "ok", f"can be asked for; {'protected' if protected else 'not protected'} now")
-
-
-def _get(url: str) -> tuple[int, Any]:
-    """Status and JSON of a page; status 0 and the reason where there is none."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        if not url.startswith("http://"):
-            return 0, f"{url!r} is no http address"
-        with opener.open(url, timeout=PATIENCE) as response:
-            return int(response.status), _json(response.read(1 << 20))
-    except urllib.error.HTTPError as e:
-        return e.code, _json(e.read(1 << 20)) or {}
-    except (OSError, ValueError) as e:
-        return 0, str(getattr(e, "reason", e))
-
-
-def _json(body: bytes) -> Any:
-    try:
-        told = json.loads(body)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}

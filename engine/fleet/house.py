@@ -79,7 +79,8 @@ class FleetWorker:
 
 @dataclass(frozen=True)
 class LogLine:
-    """A line that a worker wrote. `at`: Unix seconds; `wave`, `entity`, `task`: what it is about, empty where it does not say."""
+    """A line that a worker wrote. `at`: Unix seconds; `wave`, `entity` (in key form), `task`: what it is about, empty where it
+    does not say."""
 
     at: float
     worker: str
@@ -121,8 +122,8 @@ class Spec:
     least: int = 0
     most: int = 100
     base: int = 1
-    spot: int = 1
-    on_demand: int = 0
+    spot: int = 4
+    on_demand: int = 1
     flows: str = ""
 
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -127,13 +126,14 @@ class LocalVersion:
 
     def logs(self, about: About = ALL, *, since: float = 0.0, follow: bool = False) -> Iterator[LogLine]:
         """What the workers of the fleet that is kept now have written."""
-        ends: dict[str, int] = {}
+        ends: dict[str, tuple[int, float]] = {}
         while True:
             now = self._place.now()
+            begun = {worker.name: worker.created for worker in (now.workers if now else ())}
             lines: list[LogLine] = []
             for name, log in (now.logs if now else {}).items():
                 if about.worker in ("", name):
-                    new, ends[name] = _read_on(Path(log), name, ends.get(name, 0))
+                    new, ends[name] = _read_on(Path(log), name, *ends.get(name, (0, begun.get(name, 0.0))))
                     lines += new
             yield from sorted((line for line in lines if line.at >= since and is_about(line, about)), key=lambda line: line.at)
             if not follow:
@@ -149,17 +149,18 @@ class LocalVersion:
         raise Refused(f"local workers are not deployed; `wavedeck fleet scale 0 --version {self.version}` ends them")
 
 
-def _read_on(log: Path, worker: str, start: int) -> tuple[list[LogLine], int]:
-    """The whole lines of a log from a byte on, and where to go on. A line without a time has that of the line before."""
+def _read_on(log: Path, worker: str, start: int, at: float) -> tuple[list[LogLine], tuple[int, float]]:
+    """The whole lines of a log from a byte on, and where to go on. A line without a time has that of the line before, which the first
+    one has in `at`."""
     try:
         with log.open("rb") as file:
             file.seek(start)
             data = file.read()
     except FileNotFoundError:
-        return [], start
+        return [], (start, at)
     whole = data[: data.rfind(b"\n") + 1]
     lines: list[LogLine] = []
     for text in whole.decode("utf-8", "replace").splitlines():
-        line = read_line(worker, text)
-        lines.append(replace(line, at=line.at or (lines[-1].at if lines else 0.0)))
-    return lines, start + len(whole)
+        lines.append(read_line(worker, text, at))
+        at = lines[-1].at
+    return lines, (start + len(whole), at)

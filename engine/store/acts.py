@@ -15,12 +15,13 @@ LIFE = 90 * 86400
 LONGEST = 1000
 """Characters of a field that are kept."""
 
-Verb = Literal["trigger", "rerun", "cancel", "schedule"]
+Verb = Literal["trigger", "rerun", "cancel", "schedule", "deploy", "undeploy", "scale", "stop", "skip"]
+"""`skip`: a schedule's firing was left out; `wave` is the one for which it was, if any."""
 
 
 @dataclass(frozen=True)
 class Act:
-    """One act. `at`: Unix ms, Redis' clock; `by`: user@host; `origin`: console, command, schedule, demo, worker …; `entities`: how
+    """One act; those about a fleet name a version and no flow or wave. `at`: Unix ms, Redis' clock; `by`: user@host; `origin`: console, command, schedule, demo, worker …; `entities`: how
     many it was about; `id`: set when it was read."""
 
     at: int

@@ -46,6 +46,11 @@ class Wave:
     cancelled_by: str = ""
     of: str = ""
     """The wave that this one runs a part of again."""
+    workers: int = 0
+    """How many workers were wanted for it; 0 when nobody computed that. It was then foreseen to end `soonest` to `latest` ms after it
+    was created."""
+    soonest: int = 0
+    latest: int = 0
 
     @property
     def cells(self) -> int:
@@ -121,7 +126,7 @@ def new_wave(
     )
 
 
-_INTS = ("created", "expire", "deadline", "started", "ended", "left", "next")
+_INTS = ("created", "expire", "deadline", "started", "ended", "left", "next", "workers", "soonest", "latest")
 _TEXTS = ("flow", "version", "trigger", "by", "base", "state", "plan", "cancelled", "cancelled_by", "of")
 
 

@@ -2,7 +2,7 @@
 
 wd:{V}:workers         zset    worker → last heartbeat (Unix s)
 wd:{V}:worker:NAME     string  `Worker` as JSON; expires when the worker has been silent for `SILENT` seconds
-wd:{V}:was:NAME        string  `Worker` as JSON without its slots, `stopped` when it left in order; expires after `REMEMBERED` seconds
+wd:{V}:was:NAME        string  `Worker` as JSON with what its slots `ran` in place of them, `stopped` when it left in order; expires after `REMEMBERED` seconds
 """
 
 import time
@@ -52,6 +52,17 @@ class Worker:
     """The flows whose code it has; empty when it does not say."""
     image: str = ""
     stopped: float = 0.0
+    task: str = ""
+    """The ARN of its ECS task; like the next ones nothing elsewhere."""
+    digest: str = ""
+    """Of its image, as ECS pulled it."""
+    zone: str = ""
+    cpus: float = 0.0
+    """What it may use, in CPUs; 0 when it is not told."""
+    limit: int = 0
+    """Bytes of memory that it may use; 0 when nothing limits it."""
+    ran: list[SlotState] = field(default_factory=list)
+    """What its busy slots did when it was last heard of; only of one that is gone."""
 
 
 class Workers:
@@ -63,7 +74,7 @@ class Workers:
     def beat(self, worker: Worker) -> None:
         """A sign of life."""
         version, name = worker.version, worker.name
-        records = msgspec.json.encode(worker), msgspec.json.encode(replace(worker, slots=[]))
+        records = msgspec.json.encode(worker), msgspec.json.encode(_gone(worker))
         BEAT(
             self._redis,
             [_alive(version, name), _was(version, name), version_key(version, "workers")],
@@ -73,7 +84,7 @@ class Workers:
     def leave(self, worker: Worker) -> None:
         """A worker that stops says so."""
         now = time.time()
-        record = msgspec.json.encode(replace(worker, slots=[], beat=now, stopped=now))
+        record = msgspec.json.encode(replace(_gone(worker), beat=now, stopped=now))
         with self._redis.pipeline(transaction=False) as trip:
             trip.delete(_alive(worker.version, worker.name))
             trip.set(_was(worker.version, worker.name), record, ex=REMEMBERED)
@@ -104,6 +115,10 @@ class Workers:
                 if beat or was:
                     (alive if beat else gone).append(msgspec.json.decode(beat or was, type=Worker))
         return sorted(alive, key=lambda w: w.name), sorted(gone, key=lambda w: (-w.beat, w.name))
+
+
+def _gone(worker: Worker) -> Worker:
+    return replace(worker, slots=[], ran=[slot for slot in worker.slots if slot.task])
 
 
 def _alive(version: str, name: str) -> str:

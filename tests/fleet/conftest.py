@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+sys.path += [str(Path(__file__).parents[1] / name) for name in ("worker", "store")]
+
 Command = subprocess.Popen[str]
 
 COMMAND = """

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def test_the_keeper_has_the_workers_and_another_house_scales_them(house: LocalHo
     assert ours.scale(2) == 2
     assert house.keeps(VERSION)
     eventually(lambda: ours.desired().state == "steady" and ours.desired().running == 2)
+
+    eventually(lambda: [line.text for line in ours.logs()] == ["ready"] * 2, 20)
 
     # When another house, which keeps nothing, looks and asks for one
     other = LocalHouse("redis://nowhere", home=home)
@@ -85,18 +88,23 @@ def test_only_one_keeps_a_fleet(house: LocalHouse, home: Path) -> None:
 
 def test_logs_are_filtered_by_what_their_lines_are_about(home: Path) -> None:
     say = """
+echo 'the first line says no time'
 echo '{"time": 1000.5, "level": "INFO", "message": "starts", "wave": "w1", "entity": "shop-1", "task": "sales"}'
 echo '{"time": "1970-01-01T00:16:41Z", "message": "another", "wave": "w1", "entity": "shop-2"}'
 echo 'not JSON'
 exec sleep 60
 """
+    began = time.time()
     house = LocalHouse("redis://nowhere", keep=True, home=home, command=("bash", "-c", say, "worker"))
     try:
         fleet = house.fleet(VERSION)
         fleet.scale(1)
-        lines = eventually(lambda: len(found := list(fleet.logs())) == 3 and found)
+        lines = eventually(lambda: len(found := list(fleet.logs())) == 4 and found, 20)
 
-        assert [(line.at, line.text, line.entity) for line in lines or ()] == [
+        *said, unsaid = lines or ()
+        assert unsaid.text == "the first line says no time"
+        assert unsaid.at >= began - 1  # so it is that of the worker's start
+        assert [(line.at, line.text, line.entity) for line in said] == [
             (1000.5, "starts", "shop-1"),
             (1001.0, "another", "shop-2"),
             (1001.0, "not JSON", ""),

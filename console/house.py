@@ -1,0 +1,11 @@
+"""Where workers run, as this person's settings and this folder say."""
+
+from engine.fleet.house import House
+
+
+def house(url: str = "", *, name: str = "", keep: bool = False, slots: int | None = None) -> House:
+    """The house to ask, as `engine.fleet.choose.open_house` finds it."""
+    from console.commands.fleet import aws_table
+    from engine.fleet.choose import open_house
+
+    return open_house(url, name=name, aws=aws_table(None), keep=keep, slots=slots)
