@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rig import Rig
 
+from engine.fleet.house import LogLine
+from engine.fleet.lines import read_line
 from worker.journal import LONGEST, MOST, Journal
 
 FIELDS = ["time", "level", "worker", "version", "wave", "entity", "task", "message"]
@@ -48,6 +50,12 @@ def test_no_line_is_longer_than_a_pipe_takes_at_once_and_none_holds_what_a_termi
     assert line.count(b"\n") == 1
     read = json.loads(line)
     assert all(c.isprintable() or c in "\n\t" for value in read.values() for c in value)
+
+
+def test_the_console_reads_what_a_worker_writes() -> None:
+    line = Journal("w-1", "main").line("ERROR", "no till", at=1.5, wave="w0", entity="shop%20a", task="sales")
+    read = read_line("w-1", line.decode())
+    assert read == LogLine(1.5, "w-1", "no till", wave="w0", entity="shop%20a", task="sales", level="ERROR")
 
 
 def test_a_long_message_keeps_its_beginning_and_more_of_its_end() -> None:
