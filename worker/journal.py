@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import Any
 
 import msgspec
 
@@ -60,10 +61,10 @@ class Journal:
         """A line about no cell."""
         self._write(self.line(level, message))
 
-    def cell(self, wave: str, task: str, entity: str, printed: bytes, error: Mapping[str, str] | None = None) -> None:
+    def cell(self, wave: str, task: str, entity: str, log: bytes, error: Mapping[str, str] | None = None) -> None:
         """What a cell printed, line by line, and why it failed. Empty lines are left out."""
         now = time.time()
-        told = [("INFO", one) for text in printed.decode("utf-8", "backslashreplace").split("\n") if (one := text.rstrip())]
+        told = [("INFO", one) for text in log.decode("utf-8", "backslashreplace").split("\n") if (one := text.rstrip())]
         if error is not None:
             where = f" ({error['where']})" if error.get("where") else ""
             told.append(("ERROR", f"{error['type']}: {error['message']}{where}"))
@@ -99,7 +100,7 @@ def set_up(level: str, form: str, worker: str, version: str) -> Journal | None:
     logger.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
     logger.propagate = False
     if journal:
-        sys.stdout, sys.stderr = _Printed(journal, "INFO"), _Printed(journal, "WARNING")
+        sys.stdout, sys.stderr = printed(journal, "INFO", 1), printed(journal, "WARNING", 2)
         sys.excepthook = _unforeseen
     return journal
 
@@ -130,31 +131,41 @@ class _Json(logging.Formatter):
         return line[:-1].decode()
 
 
-class _Printed(io.TextIOBase):
-    """In the place of stdout or stderr of the watcher, where flows are imported: what is printed becomes lines of the journal."""
+class _Printed(io.RawIOBase):
+    """Beneath stdout or stderr of the watcher, where flows are imported: what is printed becomes lines of the journal."""
 
-    def __init__(self, journal: Journal, level: str) -> None:
-        self._journal, self._level, self._rest = journal, level, ""
+    def __init__(self, journal: Journal, level: str, number: int) -> None:
+        self._journal, self._level, self._number, self._rest = journal, level, number, b""
 
     def writable(self) -> bool:
         return True
 
-    def write(self, text: str) -> int:
-        *lines, self._rest = (self._rest + text).split("\n")
+    def fileno(self) -> int:
+        return self._number
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        *lines, self._rest = (self._rest + view).split(b"\n")
         for line in lines:
             self._say(line)
         if len(self._rest) > MOST:
             self.flush()
-        return len(text)
+        return len(view)
 
     def flush(self) -> None:
         """Says what has no end yet, too: nothing of it is left for a fork to say twice."""
-        rest, self._rest = self._rest, ""
+        rest, self._rest = self._rest, b""
         self._say(rest)
 
-    def _say(self, line: str) -> None:
-        if line := line.rstrip():
-            self._journal.say(self._level, line)
+    def _say(self, line: bytes) -> None:
+        if text := line.decode("utf-8", "backslashreplace").rstrip():
+            self._journal.say(self._level, text)
+
+
+def printed(journal: Journal, level: str, number: int) -> io.TextIOWrapper:
+    """A stream whose lines are the journal's, in the place of descriptor `number`'s."""
+    raw: Any = _Printed(journal, level, number)
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 def _unforeseen(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -1,6 +1,5 @@
 """What a worker says as JSON: one bounded line each, with what it is about, whoever printed it."""
 
-import io
 import json
 import os
 from typing import Any
@@ -10,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rig import Rig
 
-from worker.journal import LONGEST, MOST, Journal
+from engine.fleet.house import LogLine
+from engine.fleet.lines import read_line
+from worker.journal import LONGEST, MOST, Journal, printed
 
 FIELDS = ["time", "level", "worker", "version", "wave", "entity", "task", "message"]
 
@@ -48,6 +49,12 @@ def test_no_line_is_longer_than_a_pipe_takes_at_once_and_none_holds_what_a_termi
     assert line.count(b"\n") == 1
     read = json.loads(line)
     assert all(c.isprintable() or c in "\n\t" for value in read.values() for c in value)
+
+
+def test_the_console_reads_what_a_worker_writes() -> None:
+    line = Journal("w-1", "main").line("ERROR", "no till", at=1.5, wave="w0", entity="shop%20a", task="sales")
+    read = read_line("w-1", line.decode())
+    assert read == LogLine(1.5, "w-1", "no till", wave="w0", entity="shop%20a", task="sales", level="ERROR")
 
 
 def test_a_long_message_keeps_its_beginning_and_more_of_its_end() -> None:
@@ -97,8 +104,12 @@ def test_every_line_of_a_worker_is_json_and_tells_what_it_is_about(rig: Rig) -> 
     # Given a flow that prints when it is imported, in its tasks, in threads and in a command, and fails once
     flow = rig.flow("""
     import logging
+    import faulthandler
     print("imported")
     print("warned", file=sys.stderr)
+    sys.stdout.reconfigure(line_buffering=True)
+    sys.stdout.buffer.write(b"bytes\\n")
+    faulthandler.enable()
 
     @flow.task
     def first(entity):
@@ -129,6 +140,7 @@ def test_every_line_of_a_worker_is_json_and_tells_what_it_is_about(rig: Rig) -> 
     about = {(line["message"], line["level"], line["wave"], line["entity"], line["task"]) for line in found}
     assert ("imported", "INFO", "", "", "") in about
     assert ("warned", "WARNING", "", "", "") in about
+    assert ("bytes", "INFO", "", "", "") in about
     assert ("from python good", "INFO", wave.id, "good", "first") in about
     assert ("from C", "INFO", wave.id, "good", "first") in about
     assert ("from a library", "INFO", wave.id, "bad", "first") in about
@@ -183,15 +195,12 @@ def test_without_being_asked_a_worker_speaks_to_a_person_and_a_format_that_is_no
 
 
 def test_what_is_printed_without_an_end_is_not_lost_and_not_held_for_ever() -> None:
-    from worker.journal import _Printed
-
     read, write = os.pipe()
-    out = _Printed(Journal("w", "v", write), "INFO")
+    out = printed(Journal("w", "v", write), "INFO", 1)
     print("half", end="", file=out)
     print(" a line\nnext", end="", file=out)
     out.flush()
     out.write("x" * (MOST + 1))
-    assert isinstance(out, io.TextIOBase)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
         found = [line["message"] for line in lines(pipe.read())]
