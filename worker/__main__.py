@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import secrets
+import signal
 import socket
 import sys
 from typing import NoReturn
@@ -18,6 +19,8 @@ from engine.plain import plain
 from engine.store.claims import LEASE
 from engine.store.connect import check, connect
 from engine.store.room import room
+from worker.health import Pulse
+from worker.journal import set_up
 from worker.sizing import MOST
 from worker.slot import Settings
 from worker.watcher import Watcher
@@ -31,6 +34,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: list[str] | None = None) -> int:
     """Runs the worker; its exit status."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)  # until the watcher has its own: process 1 of a container would not hear it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM, signal.SIGINT])  # `wavedeck worker` keeps them until here
     parser = _Parser(prog="wavedeck worker", description="Collects compiled entities of a version and runs them.")
     parser.add_argument("--version", default=os.environ.get("WAVEDECK_VERSION", "main"), help="the version to serve (main)")
     parser.add_argument("--slots", type=int, default=cpus(), help="tasks at once; default: the CPUs it may use")
@@ -40,7 +46,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--stop-timeout", type=float, default=110.0, help="seconds that SIGTERM leaves to what runs")
     parser.add_argument("--name", default=f"{_host()}-{secrets.token_hex(3)}", help="how it is called")
     args = parser.parse_args(argv)
-    _log_to_stderr(os.environ.get("WAVEDECK_LOG", "INFO").upper())
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")  # a slot is a CPU; libraries that would take all of them slow each other down
     url = os.environ.get("WAVEDECK_REDIS_URL", "")
@@ -55,9 +60,13 @@ def main(argv: list[str] | None = None) -> int:
         check_name(args.name, "the worker's name")
     except BadKey as e:
         parser.error(str(e))
+    journal = None
     try:
+        form = os.environ.get("WAVEDECK_LOG_FORMAT") or "text"
+        journal = set_up(os.environ.get("WAVEDECK_LOG", "INFO").upper(), form, args.name, args.version)
         if not url:
             raise WavedeckError("a worker needs WAVEDECK_REDIS_URL")
+        pulse = Pulse(os.environ.get("WAVEDECK_PULSE", ""))
         max_value()
         redis = connect(url)
         check(redis, url)
@@ -65,32 +74,24 @@ def main(argv: list[str] | None = None) -> int:
             logging.getLogger("wavedeck.worker").warning(there.warning)
         redis.close()
         settings = Settings(url, args.version, args.name, args.slots, args.lease, args.until_idle, args.batch)
-        return Watcher(settings, load_flows(), stop_timeout=args.stop_timeout).run()
+        return Watcher(settings, load_flows(), stop_timeout=args.stop_timeout, journal=journal, pulse=pulse).run()
     except WavedeckError as e:
-        print(f"wavedeck worker: {plain(str(e))}", file=sys.stderr)  # noqa: T201
+        if journal:
+            journal.say("ERROR", str(e))
+        else:
+            print(f"wavedeck worker: {plain(str(e))}", file=sys.stderr)  # noqa: T201
         return 1
+
+
+def _leave(*_: object) -> NoReturn:
+    """Told to stop before there is anything to drain. Not by an exception: flows are being imported, and might catch it."""
+    os._exit(0)
 
 
 def _host() -> str:
     """This machine's name as the beginning of a worker's, which begins with a letter: that of a container often does not."""
     name = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname()[:20])
     return name if name[:1].isalpha() else f"w{name}"
-
-
-class _Plain(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        """What is told of entities and errors holds nothing that a terminal obeys."""
-        return plain(super().format(record))
-
-
-def _log_to_stderr(level: str) -> None:
-    """The worker's own words go to its stderr; what tasks and their libraries log goes where they print, to the cell's log."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_Plain("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("wavedeck")
-    logger.addHandler(handler)
-    logger.setLevel(level if level in logging.getLevelNamesMapping() else "INFO")
-    logger.propagate = False
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from engine.fleet.scaling import let_go
 from engine.keys import version_key
 from engine.store.connect import Client, connect
 from engine.store.wanted import wanted
+from worker.journal import set_up
 
 log = logging.getLogger("wavedeck.worker")
 IDLE = 5.0
@@ -70,6 +71,7 @@ class LettingGo:
 
 def main(version: str) -> int:
     """Lets a version's workers go, if nothing is left to do; the exit status."""
+    set_up("INFO", os.environ.get("WAVEDECK_LOG_FORMAT") or "text", "letting-go", version)
     redis = connect(os.environ.get("WAVEDECK_REDIS_URL", ""), timeout=10)
     house = open_house(os.environ.get("WAVEDECK_REDIS_URL", ""))
     try:

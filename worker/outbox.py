@@ -145,7 +145,11 @@ class Outbox:
             except PipeConflict as e:
                 error = reason("PipeConflict", str(e))
                 if result.again and not self.patiently(lambda: Pipes(self._redis).writer(key, beside=writer)):
-                    log.warning("%s was written by an earlier holder that is not dead; what it wrote is kept", key)
+                    log.warning(
+                        "%s was written by an earlier holder that is not dead; what it wrote is kept",
+                        key,
+                        extra={"wave": self._job.wave.id, "entity": result.entity, "task": self._job.plan.names[result.task]},
+                    )
                     result.cell, result.value = Cell.REUSED, None
                     return False
             else:

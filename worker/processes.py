@@ -8,6 +8,7 @@ import signal
 import sys
 
 PDEATHSIG = 1
+CHILD_SUBREAPER = 36
 
 
 def die_with(parent: int) -> None:
@@ -16,6 +17,12 @@ def die_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
+
+
+def adopt() -> None:
+    """On Linux, what this process's children leave behind becomes its own child, as it does where this is process 1 of a container."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(CHILD_SUBREAPER, 1)
 
 
 def kill_group(group: int, how: signal.Signals = signal.SIGKILL) -> None:

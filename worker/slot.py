@@ -29,6 +29,7 @@ from worker.batch import Batch, epoch_of
 from worker.failure import describe
 from worker.inputs import Found
 from worker.job import Job, Schedule
+from worker.journal import Journal
 from worker.outbox import Result
 from worker.output import BRIEF, KEPT, Output
 from worker.shared import LANES, Board, HeldBatch
@@ -66,8 +67,10 @@ class _DrainedError(Exception):
 class Slot:
     """The slot's process, after the fork."""
 
-    def __init__(self, settings: Settings, flows: Mapping[str, Flow], board: Board, output: Output) -> None:
-        self.settings, self.flows, self.board, self.output = settings, flows, board, output
+    def __init__(
+        self, settings: Settings, flows: Mapping[str, Flow], board: Board, output: Output, journal: Journal | None = None
+    ) -> None:
+        self.settings, self.flows, self.board, self.output, self.journal = settings, flows, board, output, journal
         self.name = settings.name
         self.draining = False
         self.redis = connect(settings.url)
@@ -143,6 +146,9 @@ class Slot:
             result.log = self.output.cut(brief=seconds < BRIEF and task not in job.loud)
         else:
             result.log = bytes(printed[-KEPT:])
+        if self.journal is not None and (result.log or result.cell == Cell.FAILED):
+            error = result.note["error"] if result.note and result.cell == Cell.FAILED else None
+            self.journal.cell(job.wave.id, runner.plan.name, entity, result.log, error)
         return result
 
     def give_back(self, job: Job, holds: Sequence[Hold]) -> None:
@@ -323,13 +329,18 @@ class Slot:
         wave, plan, body = found
         if wave.flow not in self.flows:
             if name not in self._not_ours:
-                log.warning("wave %s is left to others: this worker has not the flow %r (WAVEDECK_FLOWS)", name, wave.flow)
+                log.warning(
+                    "wave %s is left to others: this worker has not the flow %r (WAVEDECK_FLOWS)",
+                    name,
+                    wave.flow,
+                    extra={"wave": name},
+                )
             self._not_ours.add(name)
             return None
         try:
             job = Job(wave, Plan.from_json(plan), body.decode(), self.flows, next(self._numbers))
         except WavedeckError as e:
-            log.error("wave %s cannot be served: %s", name, e)  # noqa: TRY400
+            log.error("wave %s cannot be served: %s", name, e, extra={"wave": name})  # noqa: TRY400
             return None
         self._jobs[name] = job
         return job

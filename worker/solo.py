@@ -70,7 +70,8 @@ class Solo(threading.Thread):
             if not self._lost:
                 self._end()
         except Exception:
-            log.exception("entity %s of wave %s: its lease will run out", self.entity, self.job.wave.id)
+            about = {"wave": self.job.wave.id, "entity": self.entity}
+            log.exception("entity %s of wave %s: its lease will run out", self.entity, self.job.wave.id, extra=about)
         finally:
             self.slot.drop_solo(self)
 

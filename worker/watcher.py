@@ -33,11 +33,13 @@ from engine.store.waves import Waves, ring
 from engine.store.workers import SlotState, Worker, Workers
 from worker.failure import reason
 from worker.guardian import Guardian
+from worker.health import Pulse
 from worker.identity import identity
+from worker.journal import Journal, move
 from worker.letting_go import LettingGo
 from worker.memory import Pressure
 from worker.output import Output
-from worker.processes import die_with, kill_group, resident
+from worker.processes import adopt, die_with, kill_group, resident
 from worker.protection import Protection
 from worker.shared import Board, HeldBatch, RunningCell
 from worker.slot import Settings, Slot
@@ -78,8 +80,17 @@ class Burial:
 class Watcher:
     """A worker. `run` returns its exit status."""
 
-    def __init__(self, settings: Settings, flows: Mapping[str, Flow], *, stop_timeout: float = 110.0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        flows: Mapping[str, Flow],
+        *,
+        stop_timeout: float = 110.0,
+        journal: Journal | None = None,
+        pulse: Pulse | None = None,
+    ) -> None:
         self.settings, self.flows, self.stop_timeout = settings, flows, stop_timeout
+        self._journal, self._pulse = journal, pulse or Pulse("")
         self.redis = connect(settings.url, timeout=5, retries=1)
         self.waves = Waves(self.redis)
         self._children: dict[int, Child] = {}
@@ -103,6 +114,7 @@ class Watcher:
         """Serves until SIGTERM or, with `until_idle`, until there is nothing left. 0 when all went as it should."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        adopt()
         self._try(self._publish)
         for flow in self.flows.values():
             for warm in flow.warmers:
@@ -127,6 +139,7 @@ class Watcher:
             for act, every in beats.items():
                 if now >= due[act]:
                     due[act] = now + every
+                    self._pulse.beat()
                     self._try(act, tells=act == self._beat)
             while self._burials and self._try(self._bury):
                 pass
@@ -172,7 +185,7 @@ class Watcher:
                 die_with(parent)
                 if self._guardian is not None:
                     self._guardian.leave()
-                status = _serve(self.settings, self.flows, board, output, told)
+                status = _serve(self.settings, self.flows, board, output, told, self._journal)
             finally:
                 os._exit(status)
         signal.pthread_sigmask(signal.SIG_SETMASK, masked)
@@ -200,6 +213,15 @@ class Watcher:
                 if now - child.born < 1.0 and not child.board.running():
                     time.sleep(0.5)
                 self._spawn()
+        self._reap_orphans()
+
+    def _reap_orphans(self) -> None:
+        """What a task's processes have left behind is our child (`adopt`), and stays a zombie until somebody asks for it."""
+        with contextlib.suppress(ChildProcessError):
+            while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                if ended.si_pid in self._children or (self._guardian and ended.si_pid == self._guardian.pid):
+                    break
+                os.waitpid(ended.si_pid, 0)
 
     def _mourn(self, child: Child, code: int, now: float) -> bool:
         """Notes what a slot that is gone has left. Whether it left anything."""
@@ -218,7 +240,7 @@ class Watcher:
             ended = f"was killed by SIGKILL ({why})" if why else ending(code)
             kind = "OutOfMemory" if sure else "Crashed"
             guilty.append((cell, reason(kind, f"its process {ended}", trace=tail.decode("utf-8", "replace")), tail))
-        log.warning("slot %d %s; %d cells failed by it", child.pid, ending(code), len(guilty))
+        log.warning("slot %d %s; %d cells failed by it", child.pid, ending(code), len(guilty), extra={"wave": held[0].wave})
         self._burials.append(Burial(held, guilty, now))
         return True
 
@@ -250,6 +272,9 @@ class Watcher:
         [reply] = trip(self.redis, [move_command(wave, moves)])
         if isinstance(reply, RedisError) and "GONE" not in str(reply):
             raise reply
+        if self._journal and moves.notes:
+            for entity, _ in self.waves.members(wave, cell.entity, cell.entity):
+                self._journal.cell(wave.id, wave.tasks[cell.task], entity, printed, error)
 
     def _written(self, wave: Wave, cell: RunningCell) -> bool:
         """Whether the cell's pipe is there all the same."""
@@ -287,7 +312,10 @@ class Watcher:
                 running = [c for c in child.board.running() if c.job == held.job]
                 lost = [c for c in running if c.entity in told.lost]
                 if lost:
-                    log.warning("slot %d runs %d cells that others hold by now: it is ended", child.pid, len(lost))
+                    told_of = {"wave": wave.id}
+                    log.warning(
+                        "slot %d runs %d cells that others hold by now: it is ended", child.pid, len(lost), extra=told_of
+                    )
                 ended = told.cancelled not in ("", OVERDUE)  # what runs of an overdue wave may end
                 if (lost or (ended and running)) and not child.killed:
                     child.killed = {NOBODY: "LeaseLost: others hold it" if lost else "Cancelled: the wave was cancelled"}
@@ -332,7 +360,7 @@ class Watcher:
         worker = self._worker()
         Workers(self.redis).beat(worker)
         for name in self.waves.end_overdue(self.settings.version):
-            log.warning("wave %s is overdue: nothing of it starts any more", name)
+            log.warning("wave %s is overdue: nothing of it starts any more", name, extra={"wave": name})
         with unless_full():
             if not self._published:
                 self._publish()
@@ -389,15 +417,19 @@ def _listen(masked: set[int | signal.Signals]) -> list[int]:
     return told
 
 
-def _serve(settings: Settings, flows: Mapping[str, Flow], board: Board, output: Output, told: Sequence[int]) -> int:
+def _serve(
+    settings: Settings,
+    flows: Mapping[str, Flow],
+    board: Board,
+    output: Output,
+    told: Sequence[int],
+    journal: Journal | None,
+) -> int:
     """A slot's process, from the fork to its end."""
-    stderr = output.capture()
-    for handler in logging.getLogger("wavedeck").handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(stderr)
+    journal = move(output.capture(), journal)
     faulthandler.enable(file=2, all_threads=False)
     try:
-        Slot(settings, flows, board, output).serve(told)
+        Slot(settings, flows, board, output, journal).serve(told)
     except RedisAwayError as e:  # a cluster is looked for when its client is made
         log.warning("slot %d: redis is away: %s", os.getpid(), e)
         return 1

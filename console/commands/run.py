@@ -17,10 +17,11 @@ def worker(arguments: tuple[str, ...]) -> None:
     wants_help = {"-h", "--help"} & set(arguments)
     if not wants_help:
         refuse_read_only("a worker writes pipes and boards")
-    with contextlib.nullcontext(None) if wants_help else open_redis() as opened:
-        if opened is not None:
-            os.environ["WAVEDECK_REDIS_URL"] = opened[1]
+    if not wants_help and not os.environ.get("WAVEDECK_REDIS_URL"):  # else it looks for itself
+        with open_redis() as (_, url):
+            os.environ["WAVEDECK_REDIS_URL"] = url
     sys.stdout.flush()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT])  # until it has its handlers: it may be process 1
     os.execv(sys.executable, [sys.executable, "-P", "-m", "worker", *arguments])  # noqa: S606
 
 
