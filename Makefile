@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-houses chaos bench bench-scaling bench-faults lint setup format screenshots clean
+.PHONY: demo test test-houses chaos bench bench-scaling bench-faults lint setup format notebook screenshots clean
 
 demo: .venv/.demo
 	@$(BIN)/wavedeck demo
@@ -40,6 +40,10 @@ lint: .venv/.dev
 format: .venv/.dev
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+# Runs the notebook anew and keeps its pictures in it.
+notebook: .venv/.dev
+	@$(BIN)/jupyter execute --inplace flows/flights/compare_versions.ipynb
 
 screenshots: .venv/.demo
 	@$(BIN)/python docs/screenshots.py

@@ -14,7 +14,16 @@ from console.keys import ACTIONS, SCREENS, TITLES, Action, Scope
 KeyMap = Mapping[str, str]
 """Action id → the keys that a person wants for it, as Textual names them, several with commas."""
 
-_SHOWN = {"escape": "esc", "slash": "/", "colon": ":", "comma": ",", "full_stop": ".", "minus": "-", "question_mark": "?"}
+_SHOWN = {
+    "escape": "esc",
+    "slash": "/",
+    "colon": ":",
+    "comma": ",",
+    "full_stop": ".",
+    "minus": "-",
+    "question_mark": "?",
+    "equals_sign": "=",
+}
 
 
 def available(scope: Scope, *, read_only: bool = False, keymap: KeyMap | None = None) -> list[Action]:

@@ -74,6 +74,8 @@ class _Commands(click.Group):
             act,
             backlog,
             browse,
+            compare,
+            coverage,
             crew,
             doctor,
             evidence,
@@ -86,7 +88,24 @@ class _Commands(click.Group):
             serve,
         )
 
-        for module in (look, evidence, failures, browse, pipes, crew, fleet, backlog, doctor, act, schedule, run, serve, acl):
+        for module in (
+            look,
+            evidence,
+            failures,
+            browse,
+            pipes,
+            compare,
+            crew,
+            fleet,
+            backlog,
+            doctor,
+            act,
+            schedule,
+            run,
+            serve,
+            acl,
+            coverage,
+        ):
             for command in module.COMMANDS:
                 self.add_command(command)
 

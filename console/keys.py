@@ -17,13 +17,27 @@ Scope = Literal[
     "changes",
     "entity",
     "pipes",
+    "compare",
     "state",
     "workers",
     "acts",
+    "coverage",
 ]
 """Where an action is at home: a screen, all of them, or whatever list (`grid`: a wave's entities, `rail`: its graph) or text has the focus."""
 
-SCREENS: tuple[Scope, ...] = ("waves", "wave", "failures", "changes", "entity", "pipes", "state", "workers", "acts")
+SCREENS: tuple[Scope, ...] = (
+    "waves",
+    "wave",
+    "failures",
+    "changes",
+    "entity",
+    "pipes",
+    "compare",
+    "state",
+    "workers",
+    "acts",
+    "coverage",
+)
 TITLES: dict[Scope, str] = {"everywhere": "everywhere", "list": "in lists", "pane": "in texts"}
 
 WAVES: tuple[Scope, ...] = ("waves", "wave", "failures", "changes", "entity")
@@ -100,7 +114,13 @@ ACTIONS: tuple[Action, ...] = (
     _more("entity.previous", "N", "N", "match before", "The place before that the search found.", ("entity",), "found(-1)"),
     Action("pipes.mode", "m", "m", "tree table raw plot", "Show the value another way: tree, table, raw, plot, beside another version's.", ("pipes",), "mode"),
     Action("pipes.versus", "v", "v", "versus", "Beside it the same pipe, or the same list, of another version; again: the next one.", ("pipes",), "versus"),
+    Action("pipes.compare", "equals_sign", "=", "compare", "All pipes of this name against another version's: numbers, errors, run times.", ("pipes",), "compare"),
+    Action("compare.truth", "t", "t", "truth", "Against the next pipe that says what really happened, or against none.", ("compare",), "truth"),
+    Action("compare.dates", "a", "a", "all dates", "Over all dates that both versions have, or the newest alone.", ("compare",), "dates"),
+    Action("compare.plot", "m", "m", "plot", "The next plot, where there is room for one only.", ("compare",), "plot"),
     Action("workers.dead", "z", "z", "dead", "Show workers that are gone as well, or fold them away.", ("workers",), "dead"),
+    _more("wave.coverage", "h", "h", "coverage", "Which coming hours its flow's forecasts serve, and for whom it gets dark.", ("waves", "wave"), "coverage"),
+    Action("coverage.task", "t", "t", "next task", "The coverage of the flow's next task that forecasts.", ("coverage",), "next_task"),
     Action("filter", "slash", "/", "filter", "A regular expression, !not; for entities status:failed task:NAME partition:P.", SCREENS, "filter"),
     Action("sort", "O", "O", "sort", "Sort by the next column.", ("waves", "wave", "failures", "state", "workers"), "sort"),
     Action("wave.incident", "Y", "Y", "incident", "Copy an incident block in Markdown.", WAVES, "incident"),

@@ -6,6 +6,8 @@ failures flights@main 2013-07-01T14                     `wave … failures` is t
 changes flights@main 2013-07-01T14                      what is different from the wave before
 entity flights@main 2013-07-01T14 JFK-LAX [weather]     an entity, at a task; its key percent-encoded where it holds spaces
 pipes [VERSION[/NAME] [DATE [KEY]]] [vs VERSION]        a level of the pipes, or one pipe, beside that of another version
+coverage [FLOW[@VERSION] [TASK]]                        which coming hours the forecasts of a flow serve
+compare VERSION/NAME [DATE[..DATE]] vs VERSION [truth PIPE]   all pipes of a name in two versions, and which forecasts better
 state [NAME [PARTITION]] · workers [VERSION] · acts
 """
 
@@ -18,7 +20,7 @@ from typing import Literal, get_args
 from engine.errors import BadKey, WavedeckError
 from engine.keys import decode_entity, encode_entity, is_text
 
-View = Literal["waves", "wave", "failures", "changes", "entity", "pipes", "state", "workers", "acts"]
+View = Literal["waves", "wave", "failures", "changes", "entity", "pipes", "compare", "state", "workers", "acts", "coverage"]
 VIEWS: tuple[View, ...] = get_args(View)
 OF_A_WAVE: frozenset[View] = frozenset({"wave", "failures", "changes", "entity"})
 
@@ -38,7 +40,9 @@ class Locator:
         wave: the wave's id.
         name: how people call it: `flights@main 2013-07-01T14`; at least one of both leads to a wave.
         entity: as users write it; of a state one of its partitions.
-        path: of pipes `version` or `version/name`; a state's name; the version of workers.
+        task: of an entity one of its tasks; of a comparison the pipe that says what really happened.
+        path: of pipes `version` or `version/name`; a state's name; the version of workers; `flow@version` of coverage.
+        date: of a comparison `first..last` as well.
         other: the version that pipes are compared with.
         filter: what the list of the view is filtered by.
     """
@@ -57,8 +61,9 @@ class Locator:
         words: list[str] = [self.view]
         if self.view in OF_A_WAVE:
             words += [self.name, self.wave if self.wave != self.name else ""]
-        words += [self.path, self.date, _key(self.entity) if self.entity else "", self.task]
+        words += [self.path, self.date, _key(self.entity) if self.entity else "", self.task if self.view != "compare" else ""]
         words += [f"vs {self.other}"] if self.other else []
+        words += [f"truth {self.task}"] if self.view == "compare" and self.task else []
         words += [f"/{self.filter}"] if self.filter else []
         return " ".join(word for word in words if word)
 
@@ -78,10 +83,10 @@ class Locator:
         """Where `esc` leads from here; None from home."""
         if self.view == "waves":
             return None
-        if self.view == "entity":
+        if self.view in ("entity", "failures", "changes"):
             return Locator("wave", wave=self.wave, name=self.name)
-        if self.view in ("failures", "changes"):
-            return Locator("wave", wave=self.wave, name=self.name)
+        if self.view == "compare":
+            return Locator("pipes", path=self.path)
         if self.view == "pipes" and self.path:
             up = replace(self, other="", filter="")
             if self.entity:
@@ -119,13 +124,14 @@ def parse(text: str) -> Locator:
         return _of_a_wave(found, rest)
     if view == "pipes":
         return _pipes(found, rest)
+    if view == "compare":
+        return _compare(found, rest)
     if view == "state" and len(rest) == 2:
         return replace(found, path=rest[0], entity=_entity(rest[1]))
-    if view in ("state", "workers") and len(rest) <= 1:
-        return replace(found, path=rest[0] if rest else "")
-    if rest:
-        raise BadLocator(f"{view} takes no {' '.join(rest)!r}")
-    return found
+    if len(rest) <= {"coverage": 2, "state": 1, "workers": 1}.get(view, 0):
+        path, task = (*rest, "", "")[:2]
+        return replace(found, path=path, task=task)
+    raise BadLocator(f"{view} takes no {' '.join(rest)!r}")
 
 
 def _view(word: str) -> View:
@@ -168,6 +174,18 @@ def _pipes(found: Locator, words: list[str]) -> Locator:
         raise BadLocator("pipes VERSION/NAME DATE KEY")
     path, date, key = [*words, "", "", ""][:3]
     return replace(found, path=path, date=date, entity=_entity(key) if key else "")
+
+
+def _compare(found: Locator, words: list[str]) -> Locator:
+    if "truth" in words:
+        at = words.index("truth")
+        if len(words) != at + 2:
+            raise BadLocator("truth: one pipe that says what really happened")
+        found, words = replace(found, task=words[at + 1]), words[:at]
+    found = _pipes(found, words)
+    if not found.other or "/" not in found.path or found.entity:
+        raise BadLocator("compare VERSION/NAME [DATE[..DATE]] vs VERSION [truth PIPE]")
+    return found
 
 
 def _key(entity: str) -> str:

@@ -1,13 +1,14 @@
-"""Curves in values: what can be plotted, and what to lay beside it."""
+"""What of a value can be plotted, and what to lay beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from engine.errors import BadKey, BadValue
+from engine.curves import Curve, curve_of, curves_of, is_date, is_number
+from engine.errors import BadValue
 from engine.keys import Date, PipeKey
 from engine.payload import decode_json
 from engine.plan import Plan
@@ -19,21 +20,10 @@ AHEAD, AFTER, BEFORE = 48, 3, 3
 """Dates after a forecast whose pipes are looked at: so many at most, and so many beyond what it reaches to; and before it."""
 HISTORY = 48
 """Dates of a number's history."""
-DEEP, LONGEST, CURVES = 4, 10_000, 4
-"""Levels of a value that are looked through for curves, points of a curve, and curves of a value."""
+CURVES = 4
+"""Curves of a value that are plotted."""
 LARGEST = 256 * 1024
 """Bytes of a value that is looked into for curves."""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Points (x, y) under a name. `role`: this, earlier (an older forecast), observed (what really happened); `rows`: whether
-    it is put together from a list of objects."""
-
-    name: str
-    points: tuple[tuple[str, float], ...]
-    role: str = "this"
-    rows: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,72 +34,18 @@ class Chart:
     dated: bool = False
 
 
-def curves_of(value: Any, name: str = "", depth: int = 0) -> Iterator[Curve]:
-    """The curves in a value: mappings of dates to numbers, lists of at least two numbers, lists of objects that have a date and
-    numbers (a curve for each of these), and those inside objects."""
-    if depth > DEEP:
-        return
-    if isinstance(value, Mapping):
-        if value and all(_number(v) or v is None for v in value.values()) and all(map(_is_date, value)):
-            yield from _curve(name, sorted((str(k), v) for k, v in value.items()))
-            return
-        for key, inner in value.items():
-            if isinstance(inner, Mapping | list):
-                yield from curves_of(inner, f"{name}.{key}" if name else str(key), depth + 1)
-    elif isinstance(value, list) and len(value) > 1:
-        if all(_number(v) or v is None for v in value):
-            yield from _curve(name, [(str(i), v) for i, v in enumerate(value)])
-        elif all(isinstance(row, Mapping) for row in value):
-            yield from _of_rows(value, name)
-
-
-def _of_rows(rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[Curve]:
-    when = next((k for k, v in rows[0].items() if _is_date(v) and all(_is_date(row.get(k)) for row in rows)), None)
-    if when is None:
-        return
-    for key in rows[0]:
-        if key != when and all(_number(row.get(key)) or row.get(key) is None for row in rows):
-            points = sorted(((str(row[when]), row.get(key)) for row in rows), key=lambda point: point[0])
-            for curve in _curve(f"{name}.{key}" if name else key, points):
-                yield replace(curve, rows=True)
-
-
-def _curve(name: str, points: Sequence[tuple[str, Any]]) -> Iterator[Curve]:
-    """The curve of these points; none where they are all empty, or some too large for a float."""
-    try:
-        kept = tuple((x, float(y)) for x, y in points[:LONGEST] if y is not None)
-    except OverflowError:
-        return
-    if kept:
-        yield Curve(name or "value", kept)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_date(text: Any) -> bool:
-    if not isinstance(text, str) or len(text) not in (10, 13):
-        return False
-    try:
-        Date(text)
-    except BadKey:
-        return False
-    return True
-
-
 def chart(value: Any) -> Chart | None:
     """What of a value can be plotted by itself; None when nothing can."""
     found = tuple(islice(curves_of(value), CURVES))
     if not found:
         return None
-    dated = all(_is_date(x) for curve in found for x, _ in curve.points)
+    dated = all(is_date(x) for curve in found for x, _ in curve.points)
     return Chart(found, dated)
 
 
 def chart_of(redis: Client, key: PipeKey, value: Any) -> Chart | None:
     """What of a pipe's value can be plotted, with what goes beside it; a single number with those of the dates before it."""
-    if _number(value):
+    if is_number(value):
         return history(redis, key)
     own = chart(value)
     return beside(redis, key, own) if own is not None else None
@@ -119,8 +55,8 @@ def history(redis: Client, key: PipeKey, most: int = HISTORY) -> Chart | None:
     """The numbers of a pipe over its last dates, this one included; None when there are not two."""
     dates = [key.date.shift(-n) for n in range(most - 1, -1, -1)]
     stored = _small(redis, [str(PipeKey(key.version, key.pipe, key.entity, date)) for date in dates])
-    numbers = [(str(d), v) for d, data in zip(dates, stored, strict=True) if _number(v := _decoded(data))]
-    found = tuple(_curve(key.pipe, numbers)) if len(numbers) > 1 else ()
+    numbers = [(str(d), v) for d, data in zip(dates, stored, strict=True) if is_number(v := _decoded(data))]
+    found = tuple(curve_of(key.pipe, numbers)) if len(numbers) > 1 else ()
     return Chart(found, True) if found else None
 
 

@@ -326,7 +326,32 @@ class PipesScreen(DeckScreen):
 
         self.deck.errand(self, "versus", question)
 
+    def action_compare(self) -> None:
+        """All pipes of this name against those of the version beside it, or of the next other one."""
+        news, place = self._news, self.place
+        name = news.name if news is not None else ""
+        if news is not None and news.level == "pipes":
+            name = self.items.chosen
+        if news is None or news.error or not name:
+            self.say("choose a pipe first; then = compares it with another version's")
+            return
+        version = news.version
+
+        def question(redis: Client) -> object:
+            from console.sources.compare import rivals
+
+            return place, f"{version}/{name}", rivals(redis, version, name, place.other)
+
+        self.deck.errand(self, "compare", question)
+
     def answered(self, name: str, value: Any) -> None:
+        if name == "compare":
+            place, path, (other, truth, span) = value
+            if not other:
+                self.say("no other version has pipes of this name")
+            elif place == self.place:
+                self.deck.go(Locator("compare", path=path, date=place.date or span, other=other, task=truth))
+            return
         if name != "versus":
             super().answered(name, value)
             return

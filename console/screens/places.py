@@ -14,9 +14,11 @@ SCREENS: dict[View, str] = {
     "changes": "changes.ChangesScreen",
     "entity": "entity.EntityScreen",
     "pipes": "pipes.PipesScreen",
+    "compare": "compare.CompareScreen",
     "state": "state.StateScreen",
     "workers": "workers.WorkersScreen",
     "acts": "acts.ActsScreen",
+    "coverage": "coverage.CoverageScreen",
 }
 
 

@@ -8,9 +8,10 @@ from rich.text import Text as RichText
 from textual.app import RenderResult
 from textual_plotext import PlotextPlot
 
-from console.reports.series import Chart, Curve
+from console.reports.series import Chart
 from console.theme import palette_of
 from console.widgets.text import clean
+from engine.curves import Curve
 from engine.status import Status
 
 MARKERS = {"earlier": "dot", "this": "hd", "observed": "●"}
@@ -59,13 +60,13 @@ class Plot(PlotextPlot):  # type: ignore[misc]  # it has no types
             label = None if curve.role == "earlier" and curve.role in told else legend(curve)
             told.add(curve.role)
             draw = plt.scatter if curve.role == "observed" or len(places) == 1 else plt.plot
-            draw(places, [y for _, y in curve.points], label=label, color=_color(tones[curve.role]), marker=marker)
+            draw(places, [y for _, y in curve.points], label=label, color=color_of(tones[curve.role]), marker=marker)
         ys = [y for curve in chart.curves for _, y in curve.points]
         room = (max(ys) - min(ys) or 1.0) * (len(told) + 1) / max(self.size.height - 6, 4)
         plt.ylim(min(ys), max(ys) + room)  # else the legend hides the top of a curve
         shown = xs[:: max(-(-len(xs) * 9 // max(self.size.width - 12, 9)), 1)]
         plt.xticks([at[x] for x in shown], [short(x, dated=chart.dated) for x in shown])
-        plt.ticks_color(_color(palette.muted))
+        plt.ticks_color(color_of(palette.muted))
 
 
 def axis(chart: Chart) -> list[str]:
@@ -87,7 +88,7 @@ def legend(curve: Curve) -> str:
     return clean(f"{curve.name[:40]} {words}".strip() if curve.role != "earlier" else words)
 
 
-def _color(style: Style) -> object:
+def color_of(style: Style) -> object:
     """A style's colour as plotext takes it."""
     color = style.color
     if color is None or color.type == ColorType.DEFAULT:

@@ -147,6 +147,27 @@ def _airport(known: Known, origin: int, now: int) -> dict[str, int]:
     return _counts(known.airport, origin, now)
 
 
+def observed_delay(known: Known, entity: str, date: Date) -> dict[str, Any]:
+    """What really happened in the six hours before `date`, as far as it is known at its start: under `hours` the mean delay, in minutes, of
+    the entity's departures that were scheduled in each hour and have left, and how many these were under `flights`. The later
+    the date, the more of the late ones are in it; what leaves over five hours late is in none.
+
+    Raises:
+        UnknownEntity: it is in no record.
+    """
+    at, now, r = place(known, entity), minutes(date.start), known.records
+    schedule, code = (known.by_route, at.route) if at.flight is None else (known.by_flight, at.flight)
+    delays: dict[str, list[int]] = {}
+    for i in schedule.between(code, now - 60 * HORIZON, now):
+        due, gone = int(r.scheduled[i]), int(r.left[i])
+        if gone < now and not r.cancelled[i]:
+            delays.setdefault(hour_text(due // 60), []).append(gone - due)
+    return {
+        "hours": {hour: round(sum(found) / len(found), 1) for hour, found in sorted(delays.items())},
+        "flights": {hour: len(found) for hour, found in sorted(delays.items())},
+    }
+
+
 def _mean_delay(known: Known, route: int, now: int) -> float | None:
     import numpy as np
 

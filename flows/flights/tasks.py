@@ -3,6 +3,7 @@
     departures ─┬─► delay_features ──► delay_forecast ··(6 h of history)··► forecast_error
     weather ────┘                                          departures ────────────┘
     departures ───► seasonal_baseline (awk)
+    observed_delay: what really happened, for `wavedeck compare … --truth observed_delay`
 
 Dates are UTC. A wave dated T knows what was known at the start of the hour T: who had left by then, who is waiting, the schedule,
 and the weather observed in T. 165 observations are really missing (UTC: 2013-08-19T21 and 2013-11-04T15 at all airports,
@@ -64,6 +65,12 @@ def departures(entity: str, date: Date, state: StateHandle) -> dict[str, Any]:
 def weather(entity: str, date: Date) -> dict[str, Any]:
     """The observation of this hour at the airport of origin: see `collect.weather`. Fails where there is none."""
     return collect.weather(current(), entity, date)
+
+
+@flow.task(timeout="60s", limit="60s")
+def observed_delay(entity: str, date: Date) -> dict[str, Any]:
+    """What really happened in the last six hours, to hold forecasts against: see `collect.observed_delay`."""
+    return collect.observed_delay(current(), entity, date)
 
 
 @flow.task(timeout="2m", limit="60s", lookback={"weather": WEATHER_LOOKBACK})

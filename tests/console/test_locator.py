@@ -28,6 +28,11 @@ KEYS = st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=30) 
         ),
         ("state routes", Locator("state", path="routes")),
         ("work", Locator("workers")),
+        ("compare main/forecast vs x", Locator("compare", path="main/forecast", other="x")),
+        (
+            "compare feature/a/forecast 2013-07-01..2013-07-02T03 vs main truth x/seen",
+            Locator("compare", path="feature/a/forecast", date="2013-07-01..2013-07-02T03", other="main", task="x/seen"),
+        ),
         ("acts /cancel", Locator("acts", filter="cancel")),
     ],
 )

@@ -8,6 +8,7 @@ import re
 import pytest
 from played import PlayedApp, drawn, failing, stop_clock, styles
 from redis import Redis
+from side_by_side import two_versions
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
@@ -20,6 +21,7 @@ PLACES = {
     "changes": "changes last",
     "entity": "entity last shop-03 weather",
     "pipes": "pipes main/score 2013-07-01T14 shop-00",
+    "compare": "compare main/forecast 2013-07-01T00..2013-07-02T23 vs try/x truth observed_sales",
     "state": "state shops",
     "workers": "workers",
     "acts": "acts",
@@ -33,13 +35,18 @@ class Text(SingleFileSnapshotExtension):
     file_extension = "txt"
 
 
+def stage(redis: Redis, view: str) -> None:
+    """What is there to be shown."""
+    (two_versions if view == "compare" else failing)(redis)
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("view", PLACES)
 async def test_screen(
     redis: Redis, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion, view: str, size: tuple[int, int]
 ) -> None:
     clock = stop_clock(monkeypatch)
-    failing(redis)
+    stage(redis, view)
     app = PlayedApp(redis, clock, locator=PLACES[view])
     async with app.run_test(size=size) as pilot:
         await app.play(pilot)
@@ -60,7 +67,7 @@ async def test_without_colours_it_says_the_same(redis: Redis, monkeypatch: pytes
         monkeypatch.setenv("NO_COLOR", no_color) if no_color else monkeypatch.delenv("NO_COLOR", raising=False)
         clock = stop_clock(monkeypatch)
         redis.flushall()
-        failing(redis)
+        stage(redis, view)
         app = PlayedApp(redis, clock, locator=PLACES[view])
         async with app.run_test(size=(120, 36)) as pilot:
             await app.play(pilot)

@@ -208,3 +208,23 @@ def test_what_is_served_is_what_was_learned_from(known: Known) -> None:
         entity = r.routes[int(r.route[row])]
         told = features.features(collect.departures(known, entity, STORM), collect.weather(known, entity, STORM))
         np.testing.assert_allclose(features.matrix(told)[2], expected, atol=0.001)
+
+
+@pytest.mark.parametrize("entity", SOME[:4])
+def test_observed_delays_are_those_of_the_records(known: Known, entity: str) -> None:
+    """Given the hours of a storm, then at each of them the mean delay is that of the departures that had left, by a plain walk through all
+    records; the later it is told, the more of them are in it."""
+    r, at = known.records, collect.place(known, entity)
+    mine = np.flatnonzero((r.route == at.route) if at.flight is None else (r.flight == at.flight))
+    told = 0
+    for date in (STORM.shift(n) for n in range(12)):
+        now = minutes(date.start)
+        expected: dict[str, list[int]] = {}
+        for i in mine:
+            if now - 360 <= r.scheduled[i] < now and not r.cancelled[i] and r.left[i] < now:
+                expected.setdefault(hour_text(int(r.scheduled[i]) // 60), []).append(int(r.left[i] - r.scheduled[i]))
+        found = tasks.observed_delay(entity, date)
+        assert found["flights"] == {hour: len(delays) for hour, delays in expected.items()}
+        assert found["hours"] == {hour: round(sum(delays) / len(delays), 1) for hour, delays in expected.items()}
+        told += len(expected)
+    assert told

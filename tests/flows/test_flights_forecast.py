@@ -118,16 +118,35 @@ def test_a_broken_sensor_is_no_reason_to_fail() -> None:
 
 @pytest.mark.parametrize(
     "config",
-    [{"trees": 0}, {"trees": "many"}, {"leaves": 1}, {"rate": 0}, {"rate": float("nan")}, {"days": None}, {"days": 1e999}],
+    [
+        {"trees": 0},
+        {"trees": "many"},
+        {"leaves": 1},
+        {"rate": 0},
+        {"rate": float("nan")},
+        {"days": None},
+        {"days": 1e999},
+        {"median": 1.1},
+    ],
 )
 def test_a_bad_setting_is_refused(config: dict[str, Any]) -> None:
-    with pytest.raises(model.BadSetting, match="trees"):
+    with pytest.raises(model.BadSetting, match=r"trees|median"):
         model.Settings.of(config)
 
 
 def test_settings_come_from_the_config() -> None:
     assert model.Settings.of({}) == model.Settings()
     assert model.Settings.of({"trees": "20", "unknown": 1}) == model.Settings(trees=20)
+
+
+def test_a_share_of_the_median_lies_between_mean_and_median() -> None:
+    """Given the mean's model, the median's and one half of each, then a forecast is half way, and says what made it."""
+    told = tasks.delay_features(tasks.departures("JFK-LAX", demo_start, Nobody()), tasks.weather("JFK-LAX", demo_start))
+    mean, half, median = (tasks.delay_forecast(told, demo_start, {"median": share}) for share in (0, 0.5, 1))
+    for hour, minutes in half["hours"].items():
+        assert minutes == pytest.approx((mean["hours"][hour] + median["hours"][hour]) / 2, abs=0.11)
+    assert sum(median["hours"].values()) < sum(mean["hours"].values()), "few flights are very late, and draw the mean up"
+    assert half["model"] == f"{mean['model']}, 50% of it the median's"
 
 
 def test_a_forked_child_can_forecast() -> None:
@@ -318,6 +337,7 @@ def test_the_graph_is_read_off_the_signatures() -> None:
     assert inputs == {
         "departures": set(),
         "weather": set(),
+        "observed_delay": set(),
         "delay_features": {"departures", "weather"},
         "delay_forecast": {"delay_features"},
         "seasonal_baseline": {"departures"},
