@@ -106,8 +106,6 @@ class Watcher:
         self._published = False
         self._identity = identity()
         self._pressure = Pressure(self._identity.limit)
-        longest = max((task.limit for flow in flows.values() for task in flow.plan.tasks), default=0.0)
-        self._protection = Protection(os.environ, longest=longest + stop_timeout)
         self._letting_go = LettingGo(self.redis, settings.version)
 
     def run(self) -> int:
@@ -127,6 +125,8 @@ class Watcher:
         log.info("worker %s serves %s with %d slots", self.settings.name, self.settings.version, self.settings.slots)
         beats = {self._beat: BEAT, self._renew: self.settings.renewal}
         due = dict.fromkeys(beats, 0.0)
+        longest = max((task.limit for flow in self.flows.values() for task in flow.plan.tasks), default=0.0)
+        protection = Protection(os.environ, longest=longest + self.stop_timeout)
         while self._children or self._burials:
             now = time.monotonic()
             self._reap(now)
@@ -134,7 +134,7 @@ class Watcher:
             self._stopping(now)
             self._execute(now)
             busy = any(child.board.holds for child in self._children.values())
-            self._protection.tend(busy, now)
+            protection.tend(busy, now)
             self._try(functools.partial(self._letting_go.tend, busy or bool(self._stop_at), now))
             for act, every in beats.items():
                 if now >= due[act]:

@@ -90,9 +90,9 @@ class Schedules:
         return msgspec.json.decode(stored, type=Fired) if stored is not None else None
 
     def note(self, fired: Fired) -> None:
-        """Keeps a firing as the last, unless a later one is known; of one that is left out it is kept that it was."""
+        """Keeps a firing as the last, unless a later one is known, or what became of it before it was repeated."""
         before = self.last(fired.version, fired.flow)
-        if before is not None and before.due > fired.due:
+        if before is not None and (before.due > fired.due or (before.due == fired.due and fired.outcome == "there")):
             return
         with self._redis.pipeline(transaction=False) as trip:
             trip.hset(version_key(fired.version, "fired"), fired.flow, msgspec.json.encode(fired))

@@ -52,7 +52,7 @@ def test_a_due_date_is_one_wave_however_often_it_is_fired(redis: "Redis") -> Non
     assert (wave.trigger, wave.by) == (trigger_of(wave.date), "schedule")
     assert wave.date.start.timestamp() == due
     last = Schedules(redis).last("main", "shop")
-    assert last is not None and (last.outcome, last.due) == ("there", due)
+    assert last is not None and (last.outcome, last.due) == ("started", due)
 
 
 def test_the_deadline_counts_from_when_it_was_due(redis: "Redis") -> None:
