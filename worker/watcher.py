@@ -30,10 +30,12 @@ from engine.store.room import unless_full
 from engine.store.wave import OVERDUE, Wave
 from engine.store.waves import Waves, ring
 from engine.store.workers import SlotState, Worker, Workers
+from worker.code import code
 from worker.failure import reason
 from worker.guardian import Guardian
 from worker.output import Output
 from worker.processes import die_with, kill_group, resident
+from worker.scribe import Scribe
 from worker.shared import Board, HeldBatch, RunningCell
 from worker.slot import Settings, Slot
 from worker.task import ending
@@ -88,6 +90,8 @@ class Watcher:
         self._known: dict[tuple[str, str], Wave] = {}
         self._away = False
         self._published = False
+        self._code = code()
+        self._scribe = Scribe(self.redis, settings.url, settings.version, settings.name, self._leave)
 
     def run(self) -> int:
         """Serves until SIGTERM or, with `until_idle`, until there is nothing left. 0 when all went as it should."""
@@ -108,6 +112,7 @@ class Watcher:
         while self._children or self._burials:
             now = time.monotonic()
             self._reap(now)
+            self._scribe.reap()
             self._limits(now)
             self._stopping(now)
             self._execute(now)
@@ -120,6 +125,7 @@ class Watcher:
             if self._burials and self._stop_at and now > self._stop_at + 5:
                 break
             time.sleep(TICK)
+        self._try(self._scribe.finish)
         self._try(lambda: Workers(self.redis).leave(self._worker()))
         self._guardian.close()
         return 0
@@ -157,13 +163,17 @@ class Watcher:
             try:
                 told = _listen(masked)
                 die_with(parent)
-                if self._guardian is not None:
-                    self._guardian.leave()
+                self._leave()
                 status = _serve(self.settings, self.flows, board, output, told)
             finally:
                 os._exit(status)
         signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         self._children[pid] = Child(pid, board, output, time.monotonic())
+
+    def _leave(self) -> None:
+        """What a forked process does first."""
+        if self._guardian is not None:
+            self._guardian.leave()
 
     def _free_board(self) -> Board:
         used = [child.board for child in self._children.values()]
@@ -321,6 +331,7 @@ class Watcher:
             if not self._published:
                 self._publish()
             Catalog(self.redis).touch(self.settings.version)
+        self._scribe.look()
 
     def _publish(self) -> None:
         """Tells which flows this worker has, now or, when Redis is full, as soon as there is room."""
@@ -354,6 +365,8 @@ class Watcher:
             draining=bool(self._stop_at),
             image=os.environ.get("WAVEDECK_IMAGE", "")[:500].encode("utf-8", "replace").decode(),
             flows=sorted(self.flows),
+            size=self.settings.slots,
+            code=self._code,
         )
 
 

@@ -52,6 +52,10 @@ class Worker:
     """The flows whose code it has; empty when it does not say."""
     image: str = ""
     stopped: float = 0.0
+    size: int = 0
+    """How many slots it has, told when it is gone as well; 0 when it does not say."""
+    code: str = ""
+    """Which code it runs, such as a commit."""
 
 
 class Workers:
