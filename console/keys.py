@@ -15,18 +15,23 @@ Scope = Literal[
     "wave",
     "failures",
     "changes",
+    "profile",
     "entity",
     "pipes",
     "state",
     "workers",
     "acts",
+    "history",
 ]
 """Where an action is at home: a screen, all of them, or whatever list (`grid`: a wave's entities, `rail`: its graph) or text has the focus."""
 
-SCREENS: tuple[Scope, ...] = ("waves", "wave", "failures", "changes", "entity", "pipes", "state", "workers", "acts")
+SCREENS: tuple[Scope, ...] = (
+    "waves", "wave", "failures", "changes", "profile", "entity", "pipes", "state", "workers", "acts", "history",
+)  # fmt: skip
 TITLES: dict[Scope, str] = {"everywhere": "everywhere", "list": "in lists", "pane": "in texts"}
 
 WAVES: tuple[Scope, ...] = ("waves", "wave", "failures", "changes", "entity")
+FILTERED: tuple[Scope, ...] = tuple(screen for screen in SCREENS if screen != "profile")
 BELOW: tuple[Scope, ...] = SCREENS[1:]
 LISTS: tuple[Scope, ...] = ("list", "grid")
 TEXTS: tuple[Scope, ...] = ("list", "grid", "rail", "pane")
@@ -101,10 +106,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("pipes.mode", "m", "m", "tree table raw plot", "Show the value another way: tree, table, raw, plot, beside another version's.", ("pipes",), "mode"),
     Action("pipes.versus", "v", "v", "versus", "Beside it the same pipe, or the same list, of another version; again: the next one.", ("pipes",), "versus"),
     Action("workers.dead", "z", "z", "dead", "Show workers that are gone as well, or fold them away.", ("workers",), "dead"),
-    Action("filter", "slash", "/", "filter", "A regular expression, !not; for entities status:failed task:NAME partition:P.", SCREENS, "filter"),
+    Action("filter", "slash", "/", "filter", "A regular expression, !not; for entities status:failed task:NAME partition:P.", FILTERED, "filter"),
     Action("sort", "O", "O", "sort", "Sort by the next column.", ("waves", "wave", "failures", "state", "workers"), "sort"),
     Action("wave.incident", "Y", "Y", "incident", "Copy an incident block in Markdown.", WAVES, "incident"),
     Action("wave.watch", "w", "w", "watch", "Ring and say so in the title when it changes.", WAVES, "watch"),
+    Action("wave.profile", "t", "t", "times", "Where the wave's time went: tasks, slots, what more workers would have done.", ("waves", "wave"), "profile"),
+    Action("wave.history", "H", "H", "history", "The flow's waves over months, from the ledger.", ("waves", "wave"), "flow_history"),
+    Action("profile.mode", "m", "m", "numbers slots entities", "Show the times another way: in numbers, by slot, by entity.", ("profile",), "mode"),
     Action("focus", "tab", "tab", "next panel", "Go to the next panel.", ("wave", "entity", "pipes", "state")),
     Action("back", "escape", "esc", "back", "Out of the filter, else to where this is in.", BELOW, "back"),
     _more("filter.clear", "escape", "esc", "no filter", "Clear the filter.", ("waves",), "back"),

@@ -72,15 +72,18 @@ def words(profile: Profile) -> list[str]:
     """The wave in two lines."""
     if not profile.cells:
         return [f"{profile.entities:,} entities; nothing has run yet"]
-    two = next((w for w in profile.what_if if w.times != 1.0), None)
+    about = "about " if profile.guessed else ""
     told = [
-        f"{profile.entities:,} entities, {profile.cells:,} cells ran in {short_seconds(profile.seconds)} on {_count(profile.slots, 'slot')}"
+        f"{profile.entities:,} entities, {profile.cells:,} cells ran in {short_seconds(profile.seconds)} on {about}{_count(profile.slots, 'slot')}"
         f" of {_count(profile.workers, 'worker')}, {profile.used:.0%} of their time; queued for {short_seconds(profile.queued)} before"
     ]
-    if two is not None and profile.seconds:
+    one, *others = profile.what_if
+    for other in others[:1]:
+        gain = 1 - other.seconds / one.seconds if one.seconds else 0.0
+        less = f"{gain:.0%} less" if gain >= 0.005 else f"{-gain:.0%} more" if gain <= -0.005 else "no sooner"
         told.append(
-            f"with {two.times:g} times the workers ({two.slots:,} slots): {short_seconds(two.seconds)}, "
-            f"{1 - two.seconds / profile.seconds:.0%} less; in no order under {short_seconds(two.soonest)}"
+            f"with {other.times:g} times the workers ({other.slots:,} slots): {short_seconds(other.seconds)}, {less}; "
+            f"in no order under {short_seconds(other.soonest)}"
         )
     return told
 

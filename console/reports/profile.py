@@ -91,7 +91,7 @@ class WhatIf:
 class Profile:
     """Where a wave's time went. `seconds`: from its first cell to its last; `queued`: from its queueing to its first cell; `busy`: seconds
     that slots ran cells, `idle`: and that they did not, by reason (`IDLE`); `last`: the chain of cells that ended last; `critical_path`: the
-    tasks whose median run times add up to most; `ratio`: what the simulation says of the wave as it ran, against what it took."""
+    tasks whose median run times add up to most; `guessed`: whether slots are not known any more and were counted by what ran at once; `ratio`: what the simulation says of the wave as it ran, against what it took."""
 
     wave: str
     locator: str
@@ -100,6 +100,7 @@ class Profile:
     cells: int
     workers: int
     slots: int
+    guessed: bool
     queued: float
     seconds: float
     busy: float
@@ -147,6 +148,7 @@ def profile(
         cells=len(timing.cells),
         workers=len(slots),
         slots=sum(slots.values()),
+        guessed=any(not known.get(worker) for worker in slots),
         queued=timing.first,
         seconds=took,
         busy=busy,

@@ -12,11 +12,13 @@ SCREENS: dict[View, str] = {
     "wave": "wave.WaveScreen",
     "failures": "failures.FailuresScreen",
     "changes": "changes.ChangesScreen",
+    "profile": "profile.ProfileScreen",
     "entity": "entity.EntityScreen",
     "pipes": "pipes.PipesScreen",
     "state": "state.StateScreen",
     "workers": "workers.WorkersScreen",
     "acts": "acts.ActsScreen",
+    "history": "history.HistoryScreen",
 }
 
 

@@ -26,6 +26,13 @@ class WaveVerbs(DeckScreen):
     def action_changes(self) -> None:
         self._show_of("changes")
 
+    def action_profile(self) -> None:
+        self._show_of("profile")
+
+    def action_flow_history(self) -> None:
+        if (wave := self.target()) is not None:
+            self.deck.go(Locator("history", path=wave.name.rpartition(" ")[0]))
+
     def action_first_red(self) -> None:
         wave = self.target()
         if wave is None:

@@ -1,7 +1,7 @@
 """The ledger: one compact record a wave, kept for months after the wave itself is gone; and which entities usually take long.
 
 wd:{V}:ledger:WAVE:CREATED   string  `Entry` as JSON, about 1 to 2 kB; written once
-wd:{V}:ledgers:FLOW          zset    WAVE:CREATED → when the wave was created (ms); what is older than the ledger is kept goes at each write
+wd:{V}:ledgers:FLOW          zset    WAVE:CREATED → when the wave was created (ms); what is older by more than records are kept goes at each write
 wd:{V}:ledger:scribe         string  who writes records now; expires by itself
 wd:{V}:longest:FLOW          string  `Longest` as JSON; only of flows with entities that could hold up a wave's end
 """
@@ -144,7 +144,7 @@ class Ledger:
         with self._redis.pipeline(transaction=False) as trip:
             trip.set(self._key(entry.name), msgspec.json.encode(entry), nx=True, ex=keep)
             trip.zadd(index, {entry.name: entry.created})
-            trip.zremrangebyscore(index, "-inf", int((time.time() - keep) * 1000) - 1)
+            trip.zremrangebyscore(index, "-inf", entry.created - keep * 1000)
             written = trip.execute()[0]
         expire_no_sooner(self._redis, [index], int(time.time()) + keep)
         return bool(written)
@@ -158,8 +158,11 @@ class Ledger:
 
     def recent(self, flow: str, limit: int) -> list[Entry]:
         """The newest records of a flow, newest first. One that cannot be read is left out."""
-        names = [name.decode() for name in self._redis.zrevrange(self._index(flow), 0, limit - 1)]
-        return list(self.read(names))
+        return list(self.read(self.names(flow, limit)))
+
+    def names(self, flow: str, limit: int) -> list[str]:
+        """The names of the newest records of a flow, newest first."""
+        return [name.decode() for name in self._redis.zrevrange(self._index(flow), 0, limit - 1)]
 
     def read(self, names: Sequence[str]) -> Iterator[Entry]:
         """These records, but for those that are gone."""

@@ -18,11 +18,13 @@ PLACES = {
     "wave": "wave last",
     "failures": "failures last",
     "changes": "changes last",
+    "profile": "profile last",
     "entity": "entity last shop-03 weather",
     "pipes": "pipes main/score 2013-07-01T14 shop-00",
     "state": "state shops",
     "workers": "workers",
     "acts": "acts",
+    "history": "history shops@main",
 }
 
 
