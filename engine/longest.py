@@ -47,7 +47,8 @@ def expect(before: Longest, wave: str, members: Sequence[Member], costs: Sequenc
         ahead = [places[entity] for entity, _ in before.entities if entity in places]
         then, now = ([costs[place] for place in some] for some in (order, moved(order, ahead)))
         plain = makespan(then, [0.0] * slots)
-        gain = round(1 - makespan(now, [0.0] * slots) / plain, 3) if plain else 0.0
+        gain = 1 - makespan(now, [0.0] * slots) / plain if plain else 0.0
+        gain = round(gain if before.gain is None else (before.gain + gain) / 2, 3)  # one wave may be chance
     known = dict(before.entities)
     expected = [(cost + known.get(member[0], cost)) / 2 for member, cost in zip(members, costs, strict=True)]
     ahead = front(expected, slots)[:MOST_LONGEST]

@@ -36,7 +36,7 @@ def profile(wave: str, times: tuple[float, ...], svg: Path | None, html: Path | 
     with open_redis() as (redis, _):
         reading = read(redis, wave)
     found = profile_of(reading, times)
-    drawing = gantt(reading.timing, reading.names, reading.crew)
+    drawing = gantt(reading.timing, reading.names, reading.crew, reading.known)
     for path, text in ((svg, gantt_page.svg), (html, gantt_page.page)):
         if path is not None:
             path.write_text(text(found, drawing), encoding="utf-8")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from engine.timing import TICK, Ran, Timing
 
@@ -37,67 +38,80 @@ class Gantt:
     entities: tuple[Row, ...]
 
 
-def gantt(timing: Timing, names: Sequence[str], crew: Mapping[int, str]) -> Gantt:
+def gantt(timing: Timing, names: Sequence[str], crew: Mapping[int, str], known: Mapping[int, int]) -> Gantt:
     """The grid of what has run so far.
 
     Parameters:
         names: the entities, as users write them.
         crew: crew number → worker.
+        known: crew number → slots, of workers of which that is known.
     """
     span = max(timing.last - timing.first, TICK)
+    waits = any(task.waits for task in timing.plan.tasks)  # of these a slot runs many at once
     lanes = [
         (f"{crew.get(worker, '?')}/{number}", lane)
         for worker, cells in sorted(timing.by_worker.items())
-        for number, lane in enumerate(pack(cells), 1)
+        for number, lane in enumerate(pack(cells, 0 if waits else known.get(worker, 0)), 1)
     ]
-    grid = _Grid(timing.first, span)
+    grid = _Grid(timing.first, span, len(timing.plan.tasks))
     return Gantt(timing.plan.names, timing.first, span, _slots(grid, lanes), _entities(grid, timing, names))
 
 
-def pack(cells: Sequence[Ran]) -> list[list[Ran]]:
-    """Cells of a worker, by their start, in as few lanes as none overlap in. An entity stays in its lane where it can; which slot it really
+def pack(cells: Sequence[Ran], most: int = 0) -> list[list[Ran]]:
+    """Cells of a worker, by their start, in lanes in which none overlap; in `most` lanes, if that is known. An entity stays in its lane where it can; which slot it really
     was is not recorded."""
     lanes: list[list[Ran]] = []
     free: list[float] = []
+    soonest: list[tuple[float, int]] = []  # a heap; what a lane was free at before it was used again is passed over
     of: dict[int, int] = {}
     for cell in cells:
-        lane = of.get(cell.entity, -1)
-        soon = cell.start + 2 * TICK
+        lane, soon = of.get(cell.entity, -1), cell.start + 2 * TICK
         if lane < 0 or free[lane] > soon:
-            open_lanes = [number for number, at in enumerate(free) if at <= soon]
-            lane = max(open_lanes, key=free.__getitem__, default=-1)
-        if lane < 0:
-            lane = len(lanes)
+            while soonest and free[soonest[0][1]] != soonest[0][0]:
+                heappop(soonest)
+            full = most and len(lanes) >= most  # starts are cut to the millisecond, so neighbours may seem to overlap
+            lane = heappop(soonest)[1] if soonest and (full or soonest[0][0] <= soon) else len(lanes)
+        if lane == len(lanes):
             lanes.append([])
             free.append(0.0)
         lanes[lane].append(cell)
         free[lane], of[cell.entity] = cell.end, lane
+        heappush(soonest, (cell.end, lane))
     return lanes
 
 
 class _Grid:
-    """Adds up busy seconds by column and task."""
+    """Adds up busy seconds by column and task. A row is a list: column by column, the seconds of each task."""
 
-    def __init__(self, since: float, span: float) -> None:
-        self.since, self.step = since, span / COLUMNS
+    def __init__(self, since: float, span: float, tasks: int) -> None:
+        self.since, self.step, self.tasks = since, span / COLUMNS, tasks
 
-    def empty(self) -> list[dict[int, float]]:
+    def empty(self) -> list[float]:
         """A row."""
-        return [{} for _ in range(COLUMNS)]
+        return [0.0] * (COLUMNS * self.tasks)
 
-    def add(self, row: list[dict[int, float]], cell: Ran) -> None:
-        """A cell's time, in the columns that it lies in."""
-        start, end = (cell.start - self.since) / self.step, (cell.end - self.since) / self.step
-        first, last = min(max(int(start), 0), COLUMNS - 1), min(max(int(end), 0), COLUMNS - 1)
-        for column in range(first, last + 1):
-            part = min(end, column + 1) - max(start, column)
-            if part > 0:
-                row[column][cell.task] = row[column].get(cell.task, 0.0) + part * self.step
+    def add(self, row: list[float], cells: Iterable[Ran]) -> None:
+        """The time of cells, in the columns that they lie in."""
+        since, step, tasks, edge = self.since, self.step, self.tasks, COLUMNS - 1
+        for start, end, task, _ in cells:
+            low, high = (start - since) / step, (end - since) / step
+            first, last = min(int(low), edge), min(int(high), edge)
+            if first == last:
+                row[first * tasks + task] += end - start
+                continue
+            row[first * tasks + task] += (first + 1 - low) * step
+            row[last * tasks + task] += (high - last) * step
+            for column in range(first + 1, last):
+                row[column * tasks + task] += step
 
-    def cells(self, row: list[dict[int, float]], whole: float) -> tuple[Cell, ...]:
+    def columns(self, row: list[float]) -> list[list[float]]:
+        """The seconds of each task, by column."""
+        return [row[at : at + self.tasks] for at in range(0, len(row), self.tasks)]
+
+    def cells(self, row: list[float], whole: float) -> tuple[Cell, ...]:
         """A row's cells; `whole`: seconds that are all of a column."""
         return tuple(
-            (max(busy, key=busy.__getitem__), min(sum(busy.values()) / whole, 1.0)) if busy else (-1, 0.0) for busy in row
+            (busy.index(max(busy)), min(sum(busy) / whole, 1.0)) if any(busy) else (-1, 0.0) for busy in self.columns(row)
         )
 
 
@@ -108,8 +122,7 @@ def _slots(grid: _Grid, lanes: Sequence[tuple[str, list[Ran]]]) -> tuple[Row, ..
         part = lanes[at : at + many]
         row = grid.empty()
         for _, cells in part:
-            for cell in cells:
-                grid.add(row, cell)
+            grid.add(row, cells)
         label = part[0][0] if len(part) == 1 else f"{part[0][0]} … {part[-1][0]}"
         rows.append(Row(label, len(part), grid.cells(row, grid.step * len(part))))
     return tuple(rows)
@@ -118,9 +131,12 @@ def _slots(grid: _Grid, lanes: Sequence[tuple[str, list[Ran]]]) -> tuple[Row, ..
 def _entities(grid: _Grid, timing: Timing, names: Sequence[str]) -> tuple[Row, ...]:
     many = max(-(-timing.n // MOST_ROWS), 1)
     rows = [grid.empty() for _ in range(-(-timing.n // many))]
+    grouped: list[list[Ran]] = [[] for _ in rows]
     for cell in timing.cells:
-        grid.add(rows[cell.entity // many], cell)
-    most = max((sum(busy.values()) for row in rows for busy in row), default=0.0)
+        grouped[cell.entity // many].append(cell)
+    for row, cells in zip(rows, grouped, strict=True):
+        grid.add(row, cells)
+    most = max((sum(busy) for row in rows for busy in grid.columns(row)), default=0.0)
     whole = grid.step if many == 1 else most or grid.step
     found = []
     for number, row in enumerate(rows):

@@ -46,6 +46,6 @@ class ProfileSource:
         if state == self._seen:
             return None, EVERY
         reading = read(redis, progress.wave.id)
-        news = ProfileNews(profile_of(reading, TIMES), gantt(reading.timing, reading.names, reading.crew))
+        news = ProfileNews(profile_of(reading, TIMES), gantt(reading.timing, reading.names, reading.crew, reading.known))
         self._seen = state
         return news, max(EVERY, SHARE * (time.monotonic() - began))

@@ -99,8 +99,8 @@ class Entry:
 @dataclass(frozen=True)
 class Longest:
     """The entities of a flow that take longest, in key form, with the seconds that are expected of each, the longest first. `gain`: by how
-    much the last wave would have been shorter, had they gone first by what was expected before it: 0.2 is a fifth; None before there
-    was anything to expect."""
+    much the last waves would have been shorter, the newest counting most, had they gone first by what was expected before each: 0.2 is a
+    fifth; None before there was anything to expect."""
 
     entities: Sequence[tuple[str, float]] = ()
     gain: float | None = None
