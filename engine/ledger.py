@@ -193,6 +193,11 @@ def _price(name: str) -> float | None:
     return price if math.isfinite(price) and price >= 0 else None
 
 
+def _text(value: Any) -> str:
+    """Text that has a UTF-8 form, whatever it was."""
+    return str(value).encode("utf-8", "replace").decode()
+
+
 def _failures(store: Waves, wave: Wave, board: bytes, members: Sequence[tuple[str, str]]) -> list[tuple[str, str, str, int]]:
     """The largest families. Of more than `SAMPLE` failures of a task that many are read, all over it, and counted for the others."""
     families: dict[tuple[str, str, str], float] = {}
@@ -204,7 +209,7 @@ def _failures(store: Waves, wave: Wave, board: bytes, members: Sequence[tuple[st
         for place in read:
             error = notes.get((number, place), {}).get("error", {})
             names = [decode_entity(name) for name in members[place]]
-            family = task, str(error.get("type", ""))[:100], signature(str(error.get("message", "")), names)
+            family = task, _text(error.get("type", ""))[:100], signature(_text(error.get("message", "")), names)
             families[family] = families.get(family, 0.0) + len(failed) / len(read)
     largest = sorted(families.items(), key=lambda item: (-item[1], item[0]))[:FAMILIES]
     return [(*family, round(count)) for family, count in largest]

@@ -11,15 +11,15 @@ from redis.exceptions import RedisError
 
 from engine.ledger import write_missing
 from engine.store.connect import Client, connect
-from engine.store.ledger import Ledger, name_of
+from engine.store.ledger import SCRIBE, Ledger, name_of
 from engine.store.waves import Waves
 from worker.processes import die_with
 
 log = logging.getLogger("wavedeck.worker")
 NEWEST = 8
 """Waves of the list that are looked at with every beat."""
-LATER = 1.0
-"""Seconds that the last look waits for another worker's scribe."""
+LATER, PATIENCE = 1.0, 5.0
+"""Seconds that a worker which leaves waits for another worker's scribe, and for its own."""
 
 
 class Scribe:
@@ -29,14 +29,14 @@ class Scribe:
         """`leave`: what a process that the watcher forks does first."""
         self._redis, self._url, self._version, self._name, self._leave = redis, url, version, name, leave
         self._written: set[str] = set()
-        self._pid = 0
+        self._pid, self._since = 0, 0.0
 
     def look(self) -> None:
         """Starts a scribe when a wave has ended that has no record."""
         if self._pid or not self._missing():
             return
         parent = os.getpid()
-        self._pid = os.fork()
+        self._pid, self._since = os.fork(), time.monotonic()
         if self._pid == 0:
             try:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -48,16 +48,21 @@ class Scribe:
             finally:
                 os._exit(0)
 
-    def reap(self) -> None:
-        """Notes the end of a scribe."""
-        if self._pid and os.waitpid(self._pid, os.WNOHANG)[0]:
+    def reap(self, longest: float = SCRIBE) -> None:
+        """Notes the end of a scribe; one that hangs for `longest` seconds is ended."""
+        if not self._pid:
+            return
+        if time.monotonic() - self._since > longest:
+            os.kill(self._pid, signal.SIGKILL)  # ours until we have waited for it
+        if os.waitpid(self._pid, os.WNOHANG)[0]:
             self._pid = 0
 
     def finish(self) -> None:
         """Before the worker leaves: what has ended by now is written, by us or by somebody else."""
-        if self._pid:
-            os.waitpid(self._pid, 0)
-            self._pid = 0
+        asked = time.monotonic()
+        while self._pid:
+            self.reap(asked + PATIENCE - self._since)
+            time.sleep(0.01)
         until = time.monotonic() + LATER
         while self._missing() and time.monotonic() < until:
             if not write_missing(self._redis, self._version, self._name):
