@@ -12,7 +12,7 @@ def code() -> str:
         return told[:LONGEST].encode("utf-8", "replace").decode()
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+        found = subprocess.run(command, capture_output=True, text=True, timeout=1, check=False)
     except (OSError, subprocess.SubprocessError):
         return ""
     return found.stdout.strip()[:LONGEST] if found.returncode == 0 else ""

@@ -10,6 +10,7 @@ from servers import eventually
 
 from console.reports.history import history
 from console.reports.profile import Profile, profile_of, read
+from engine import Date
 from engine.ledger import write_missing
 from engine.store.ledger import Ledger, name_of
 from engine.store.wave import Wave
@@ -56,6 +57,22 @@ def test_simulating_the_slots_there_were_gives_the_time_it_took(rig: Rig) -> Non
     # And all slot seconds are told of, once
     assert found.busy + sum(found.idle.values()) == pytest.approx(2 * found.seconds, rel=0.01)
     assert found.used > 0.5
+
+
+def test_what_it_says_of_twice_the_slots_is_what_they_do(rig: Rig) -> None:
+    # Given a wave on two slots, and the same entities at another date on four
+    flow = rig.flow(SLEEPS)
+    waves = []
+    for hour, slots in ((14, 2), (15, 4)):
+        waves.append(rig.launch(flow, *[f"e{i}" for i in range(80)], date=Date(f"2013-07-01T{hour}")))
+        rig.run(slots=slots)
+        rig.ended(waves[-1])
+    two, four = (profile_of(read(rig.redis, wave.id)) for wave in waves)
+    # Then the simulation of the first comes near the second, which the first itself is far from
+    said = next(w for w in two.what_if if w.times == 2.0)
+    assert (said.slots, four.slots) == (4, 4)
+    assert 0.7 <= said.seconds / four.seconds <= 1.3
+    assert two.seconds / four.seconds > 1.5
 
 
 def test_the_commands_print_it_and_draw_pictures_that_need_nothing_else(rig: Rig) -> None:
