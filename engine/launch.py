@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from typing import Any
 
 from redis.exceptions import ExecAbortError, ResponseError
@@ -29,12 +30,18 @@ from engine.store.waves import Waves
 
 @dataclass(frozen=True)
 class Launched:
-    """The wave; whether this call made it; seconds it took; what the wave will need in Redis."""
+    """The wave; whether this call made it; seconds it took."""
 
     wave: Wave
     created: bool
     seconds: float
-    fit: Fit
+    need: Callable[[], Fit]
+
+    @cached_property
+    def fit(self) -> Fit:
+        """What the wave needs in Redis. Without a `maxmemory` nothing could be refused, and it is found out when it is first asked for:
+        most never ask, and the sample takes as long as all the rest."""
+        return self.need()
 
 
 def nothing(_: int) -> None:
@@ -111,9 +118,12 @@ def launch(
             deadline=_until(plan, now, deadline), of=of,
         )  # fmt: skip
         waves.end_overdue(version)  # with no worker alive, nobody else does
-        will_need = fit(redis, plan, version=version, date=date, members=chosen, beside=draft.id)
-        if will_need.refusal and not force and waves.find(draft.id, version) is None:
-            raise Refused(will_need.refusal)
+        estimate = partial(fit, redis, plan, version=version, date=date, members=chosen, beside=draft.id)
+        known: Fit | None = None
+        if (there := room(redis)) is not None and there.limit:
+            known = estimate()
+            if known.refusal and not force and waves.find(draft.id, version) is None:
+                raise Refused(known.refusal)
         Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
         draft = replace(draft, checks=_there_already(redis, draft))
         Catalog(redis).publish(version, [plan])
@@ -121,7 +131,7 @@ def launch(
             draft, plan, script.body(plan), chosen, on_progress, record=lambda wave: Acts(redis).record(_act(wave, origin))
         )
     wave = waves.find(draft.id, version) or draft
-    return Launched(wave, created, time.monotonic() - began, will_need)
+    return Launched(wave, created, time.monotonic() - began, lambda: known or estimate(begun=draft.checks))
 
 
 def _until(plan: Plan, now: float, deadline: float | None) -> int:

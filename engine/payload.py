@@ -17,6 +17,7 @@ Codec = Literal["json", "bytes"]
 USUAL = 64 * 1024 * 1024
 MOST = 512 * 1024 * 1024
 """Bytes that Redis takes as one value."""
+_BYTES = (bytes, bytearray, memoryview)
 _UNITS = {"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "kB": 1000, "MB": 1_000_000}
 
 
@@ -58,7 +59,7 @@ def encode_json(value: Any) -> bytes:
     Raises:
         BadValue: it has no JSON form.
     """
-    if isinstance(value, bytes | bytearray | memoryview):
+    if isinstance(value, _BYTES):
         raise BadValue(f"{type(value).__name__} are not JSON: declare codec='bytes' (a task), or return text")
     try:
         return _encoder.encode(value)
@@ -68,7 +69,8 @@ def encode_json(value: Any) -> bytes:
 
 def _encode_pipe(value: Any) -> bytes:
     data = encode_json(value)
-    _check_size(data)
+    if len(data) > max_value():
+        _check_size(data)
     return data
 
 
@@ -84,7 +86,7 @@ def encode_bytes(value: Any) -> bytes:
     Raises:
         BadValue: it is not, or it is larger than `max_value()`.
     """
-    if not isinstance(value, bytes | bytearray | memoryview):
+    if not isinstance(value, _BYTES):
         raise BadValue(f"the task declares codec='bytes' and returned {type(value).__name__}")
     _check_size(value)
     return bytes(value)

@@ -6,6 +6,7 @@ written, the batch-mates are given back to other slots, and an entity goes on al
 does not depend on the slow one.
 """
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -70,6 +71,7 @@ class Batch:
         self.solos: dict[int, Solo] = {}
         self._at = {number: at for at, number in enumerate(self.ids)}
         self._again = [held_before(record) for record in self.records]
+        self._over = [taken_over(record) for record in self.records]
         self._whole = holds_of(self.ids, self.records)
         self._running: dict[tuple[int, int], float] = {}
         self._done: deque[Result] = deque()
@@ -242,6 +244,14 @@ class Batch:
                 self._cell(start, 0)
         for future in flying:
             future.result()
+        self._look_for_stray_output(starts)
+
+    def _look_for_stray_output(self, starts: Sequence[Start]) -> None:
+        """What brief cells printed past Python's streams is the last one's; from now on they are asked one by one."""
+        if stray := self.slot.output.cut():
+            self.job.loud.update(start.task for start in starts)
+            with contextlib.suppress(IndexError):  # the monitor has just taken it
+                self._done[-1].log += stray
 
     def _in_thread(self, start: Start) -> None:
         if self.slot.draining or self.job.cancelled:
@@ -255,14 +265,17 @@ class Batch:
 
     def _cell(self, start: Start, lane: int, printed: bytearray | None = None) -> None:
         task, at = start.task, start.at
-        if not self._may_start(task, at):
-            return
         began = time.monotonic()
+        if self._over[at] or not self.tenure.stands(began):
+            if not self._may_start(task, at):
+                return
+            began = time.monotonic()
         with self._lock:
             if self.place[at] != HELD:
                 return
             self._running[task, at] = began
-            self.clock[at] = self.clock[at] or began
+            if not self.clock[at]:
+                self.clock[at] = began
         result = self.slot.run_cell(
             self.job, task, self.ids[at], self.entities[at], start.found, lane, began, self.schedule.limits[task], printed
         )
@@ -300,7 +313,7 @@ class Batch:
 
     def _was_written(self, task: int, at: int) -> bool:
         """Whether the pipe of an entity that was taken over has come since: what its earlier holder had sent may be late."""
-        if not taken_over(self.records[at]):
+        if not self._over[at]:
             return False
         [value] = self.outbox.get([self.job.key(task, self.entities[at])])
         if value is not None:

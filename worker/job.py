@@ -48,6 +48,8 @@ class Job:
         self.number = number
         self.cancelled = ""
         self.seen = Seen()
+        self.loud: set[int] = set()
+        """Tasks that print past Python's streams: after each of their cells the output file is asked."""
         flow = flows.get(plan.flow)
         run = Run(plan.flow, wave.version, wave.date, wave.id, wave.config)
         self.tasks = [Task(t, plan, flow, run, self.seen) for t in plan.tasks]

@@ -13,6 +13,8 @@ from typing import Any
 
 KEPT = 64 * 1024
 """Bytes of a cell's log that are kept: the last ones."""
+BRIEF = 20e-6
+"""Seconds within which a cell hardly prints past Python's streams: a system call alone takes a tenth of it."""
 _TRUNCATE_AT = 8 << 20
 MOST = 64 << 20
 """Bytes above which the file is emptied while a cell is still printing."""
@@ -26,6 +28,8 @@ class Output:
         self.fd = self._file.fileno()
         self.end = 0
         self._moving = threading.Lock()
+        self._counted = _Counted()
+        self._looked = 0
 
     def capture(self) -> io.TextIOWrapper:
         """From now on this process's stdout and stderr are the file. Called once in a slot. Returns what stderr was."""
@@ -40,11 +44,18 @@ class Output:
         """Puts stdout and stderr right again, for the next task, when one has closed or replaced them."""
         for number in (1, 2):
             os.dup2(self.fd, number)
-        sys.stdout = _text_stream(1, self.fd)
-        sys.stderr = _text_stream(2, self.fd)
+        sys.stdout = _text_stream(1, self.fd, self._counted)
+        sys.stderr = _text_stream(2, self.fd, self._counted)
 
-    def cut(self) -> bytes:
-        """What was written since the last call, its last `KEPT` bytes. For the main thread."""
+    def cut(self, *, brief: bool = False) -> bytes:
+        """What was written since the last call, its last `KEPT` bytes. For the main thread.
+
+        Parameters:
+            brief: the cell was so short that only what went through Python's streams is asked for, and the file only when there is some.
+        """
+        if brief and self._counted.bytes == self._looked:
+            return b""
+        self._looked = self._counted.bytes
         with self._moving:
             start, self.end = self.end, os.lseek(self.fd, 0, os.SEEK_END)
             return b"" if start == self.end else self.read(start)
@@ -75,9 +86,15 @@ class Output:
         return self.read(0)
 
 
-def _text_stream(number: int, fd: int) -> io.TextIOWrapper:
+class _Counted:
+    """How many bytes the main thread has written through Python's streams."""
+
+    bytes = 0
+
+
+def _text_stream(number: int, fd: int, counted: _Counted) -> io.TextIOWrapper:
     """Unbuffered: what was printed before a kill is in the file. What it writes goes to `fd`, whatever becomes of descriptor `number`."""
-    raw: Any = _ByThread(number, fd)
+    raw: Any = _ByThread(number, fd, counted)
     return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
@@ -85,8 +102,8 @@ class _ByThread(io.RawIOBase):
     """The main thread's bytes go to the descriptor at once, so that they outlive a kill; another thread's to its own buffer while one
     is set."""
 
-    def __init__(self, number: int, fd: int) -> None:
-        self._number, self._fd = number, fd
+    def __init__(self, number: int, fd: int, counted: _Counted) -> None:
+        self._number, self._fd, self._counted = number, fd, counted
         self._main = threading.get_ident()
 
     def writable(self) -> bool:
@@ -100,6 +117,7 @@ class _ByThread(io.RawIOBase):
         view = memoryview(data).cast("B")
         size = len(view)
         if threading.get_ident() == self._main or buffer is None:
+            self._counted.bytes += size
             while view:
                 view = view[os.write(self._fd, view) :]
         else:

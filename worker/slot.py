@@ -30,12 +30,11 @@ from worker.failure import describe
 from worker.inputs import Found
 from worker.job import Job, Schedule
 from worker.outbox import Result
-from worker.output import KEPT, Output
+from worker.output import BRIEF, KEPT, Output
 from worker.shared import LANES, Board, HeldBatch
 from worker.shell import Shell, ShellDiedError
 from worker.sizing import MOST, Sizing
 from worker.solo import Solo
-from worker.task import GRACE
 
 log = logging.getLogger("wavedeck.worker")
 THREADS = 32
@@ -124,9 +123,7 @@ class Slot:
             began: now (monotonic).
         """
         runner = job.tasks[task]
-        if runner.plan.command:
-            limit += GRACE * 3  # it is ended from here, in its own time
-        self.board.enter(lane, job.number, task, number, began, limit, self.output.end)
+        self.board.enter(lane, job.number, task, number, began, limit + runner.grace, self.output.end)
         try:
             value = runner.run(entity, found.values, self._groups[lane])
         except BaseException as e:  # whatever user code raises is that cell's failure
@@ -139,10 +136,13 @@ class Slot:
             seconds = time.monotonic() - began
             cell = Cell.FALLBACK if found.fallback else Cell.FINISHED
             ran_with = {"inputs": found.notes} if found.notes else None
-            result = Result(task, number, entity, cell, value, ran_with, seconds=seconds)
+            result = Result(task, number, entity, cell, value, ran_with, b"", 0.0, seconds)
         finally:
             self.board.leave(lane)
-        result.log = self.output.cut() if printed is None else bytes(printed[-KEPT:])
+        if printed is None:
+            result.log = self.output.cut(brief=seconds < BRIEF and task not in job.loud)
+        else:
+            result.log = bytes(printed[-KEPT:])
         return result
 
     def give_back(self, job: Job, holds: Sequence[Hold]) -> None:

@@ -84,6 +84,8 @@ class Task:
         self._function = flow.functions.get(task.name) if flow is not None else None
         self._takes = task.reserved
         self._seen = seen
+        self.grace = GRACE * 3 if task.command else 0.0
+        """Seconds beyond its limit in which a command is ended from here."""
 
     def run(self, entity: str, inputs: Mapping[str, Any], on_group: Callable[[int], None] = _ignore) -> bytes:
         """The value of one entity (in key form), encoded.
@@ -95,20 +97,20 @@ class Task:
         if self._history:
             values = {name: self._value(name, stored) for name, stored in inputs.items()}
         else:
-            values = {name: self._decode[name](stored) for name, stored in inputs.items()}
+            decode = self._decode
+            values = {name: decode[name](stored) for name, stored in inputs.items()}
+        encode: Callable[[Any], bytes] = self._encode
+        value: Any
         if self.plan.command:
-            out = self._command(entity, values, on_group)
-            return self._encoded(entity, lambda: self._read(out))
-        if self._function is None:
-            raise LookupError(f"this worker's code of version {self._run.version!r} has no task {self.plan.name!r}")
-        for name in self._takes:
-            values[name] = self._reserved(name, entity)
-        value = self._function(**values)
-        return self._encoded(entity, lambda: self._encode(value))
-
-    def _encoded(self, entity: str, encode: Callable[[], bytes]) -> bytes:
+            value, encode = self._command(entity, values, on_group), self._read
+        else:
+            if self._function is None:
+                raise LookupError(f"this worker's code of version {self._run.version!r} has no task {self.plan.name!r}")
+            for name in self._takes:
+                values[name] = self._reserved(name, entity)
+            value = self._function(**values)
         try:
-            return encode()
+            return encode(value)
         except BadValue as e:
             raise self._bad(entity, str(e)) from None
 

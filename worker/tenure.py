@@ -43,6 +43,10 @@ class Tenure:
         """Whether the leases cannot have run out: what was computed may be written."""
         return time.monotonic() - self.since < SURE * self._lease
 
+    def stands(self, now: float) -> bool:
+        """Whether that all is as it was: nothing was lost or cancelled, and `fresh` and `sure` at that moment (monotonic)."""
+        return now - self._heard < FRESH and now - self.since < SURE * self._lease and not self.lost and not self.cancelled
+
     def heard(self, asked: float) -> None:
         """Redis has taken a start, asked for at that moment (monotonic)."""
         self._heard = max(self._heard, asked)

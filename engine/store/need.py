@@ -118,15 +118,18 @@ def fit(
     date: Date,
     members: Sequence[tuple[str, str]],
     beside: str = "",
+    begun: Sequence[str] | None = None,
 ) -> Fit:
     """What a wave of `plan` over `members` (entity, partition) will need, and whether there is room. Changes nothing.
 
     Parameters:
-        beside: the id of a wave that is not counted among those under way: this one.
+        beside: the id of a wave that is neither counted among those under way nor sampled: this one.
+        begun: tasks that others wrote pipes of about this date; asked for when not given.
     """
     there = room(redis)
-    sizes = sizes_of(redis, version, plan.flow, plan.names)
-    shares = _missing(redis, plan, version, date, [entity for entity, _ in members])
+    sizes = sizes_of(redis, version, plan.flow, plan.names, beside)
+    begun = _begun(redis, plan, version, date) if begun is None else begun
+    shares = dict.fromkeys(plan.names, 1.0) | _missing(redis, begun, version, date, [entity for entity, _ in members])
     many = len(members)
     pipes = sum(sizes.pipes[task] * many * shares[task] for task in plan.names)
     need = Need(
@@ -155,8 +158,9 @@ def _allocated(size: int) -> int:
     return -(-size // step) * step
 
 
-def sizes_of(redis: Client, version: str, flow: str, tasks: Sequence[str]) -> Sizes:
-    """How large a flow's pipes, notes and logs are, from a sample of the last waves of its version, else of any version."""
+def sizes_of(redis: Client, version: str, flow: str, tasks: Sequence[str], beside: str = "") -> Sizes:
+    """How large a flow's pipes, notes and logs are, from a sample of the last waves of its version, else of any version; not of the
+    wave with the id `beside`."""
     store = Waves(redis)
     found: dict[str, list[int]] = {task: [] for task in tasks}
     used: list[Progress] = []
@@ -166,7 +170,7 @@ def sizes_of(redis: Client, version: str, flow: str, tasks: Sequence[str]) -> Si
             if len(used) >= LAST or not any(len(sizes) < SAMPLE // 2 for sizes in found.values()):
                 break
             ended = sum(n for counts in progress.counts for cell, n in counts.items() if cell not in OPEN)
-            if not ended:
+            if not ended or progress.wave.id == beside:
                 continue
             used.append(progress)
             if (told := _told(redis, progress)) is not None:
@@ -233,21 +237,25 @@ def _sample(redis: Client, progress: Progress, tasks: Sequence[str]) -> dict[str
     return found
 
 
-def _missing(redis: Client, plan: Plan, version: str, date: Date, entities: Sequence[str]) -> dict[str, float]:
-    """Task → the share of these entities whose pipe about `date` is not there yet."""
+def _begun(redis: Client, plan: Plan, version: str, date: Date) -> list[str]:
+    """Tasks that somebody has announced pipes of about `date`."""
     with redis.pipeline(transaction=False) as trip:
         for task in plan.names:
             trip.exists(version_key(version, f"at:{task}:{date}"))
-        begun = [task for task, there in zip(plan.names, trip.execute(), strict=True) if there]
-        few = entities[:: max(len(entities) // SAMPLE, 1)]
-        for task in begun:
+        return [task for task, there in zip(plan.names, trip.execute(), strict=True) if there]
+
+
+def _missing(redis: Client, tasks: Sequence[str], version: str, date: Date, entities: Sequence[str]) -> dict[str, float]:
+    """Task → the share of these entities whose pipe about `date` is not there yet."""
+    few = entities[:: max(len(entities) // SAMPLE, 1)]
+    if not few:
+        return {}
+    with redis.pipeline(transaction=False) as trip:
+        for task in tasks:
             for entity in few:
                 trip.exists(f"{version}/{task} {entity} {date}")
-        found = trip.execute() if begun and few else []
-    shares = dict.fromkeys(plan.names, 1.0)
-    for number, task in enumerate(begun if few else ()):
-        shares[task] -= sum(found[number * len(few) : (number + 1) * len(few)]) / len(few)
-    return shares
+        found = trip.execute()
+    return {task: 1 - sum(found[at * len(few) : (at + 1) * len(few)]) / len(few) for at, task in enumerate(tasks)}
 
 
 def _under_way(redis: Client, beside: str) -> list[Progress]:
