@@ -14,6 +14,8 @@ HUES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8C6B
 """Colours of tasks, told apart by people who do not see all of them (Okabe and Ito), in turn."""
 LABEL, PLOT, LINE, TOP = 190, 800, 14, 64
 """Pixels: width of labels and of the drawing, height of a row, and of what stands above."""
+FEW = 40
+"""Rows up to which each is a line high."""
 STEPS = 4
 """Shades of how busy a column was."""
 _STYLE = "font: 11px ui-monospace, Menlo, Consolas, monospace"
@@ -21,7 +23,7 @@ _PAGE = """
 body { background: #fff; color: #23262b; font: 14px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1040px; padding: 0 1em }
 table { border-collapse: collapse; margin: .6em 0 1.6em; font-variant-numeric: tabular-nums }
 th, td { text-align: right; padding: .15em .9em .15em 0; white-space: nowrap } th { font-weight: 600; border-bottom: 1px solid #ccc }
-th:first-child, td:first-child { text-align: left } h2 { font-size: 1.1em; margin: 1.6em 0 .2em } p { margin: .2em 0 }
+.words { text-align: left } h2 { font-size: 1.1em; margin: 1.6em 0 .2em } p { margin: .2em 0 }
 """
 
 
@@ -33,9 +35,10 @@ def svg(profile: Profile, drawing: Gantt) -> str:
         y += LINE + 6
         parts.append(_text(0, y, title, bold=True))
         y += 6
-        for row in rows:
-            parts.append(_row(row, y, drawing))
-            y += LINE
+        height = LINE if len(rows) <= FEW else LINE // 2  # every other row has its name then
+        for number, row in enumerate(rows):
+            parts.append(_row(row, y, drawing, height, named=height == LINE or not number % 2))
+            y += height
     parts += _axis(drawing, y + 4)
     height = y + 26
     width = LABEL + PLOT + 10
@@ -164,10 +167,12 @@ def _head(profile: Profile, drawing: Gantt) -> Iterator[str]:
         x += 30 + 7 * len(clean(task))
 
 
-def _row(row: Row, y: int, drawing: Gantt) -> str:
+def _row(row: Row, y: int, drawing: Gantt, height: int, *, named: bool) -> str:
     shown = clean(row.label)
     label = shown if len(shown) <= 26 else f"{shown[:25]}…"
-    parts = [f"<g><title>{_safe(row.label)}</title>", _text(LABEL - 8, y + 10, label, anchor="end")]
+    parts = [f"<g><title>{_safe(row.label)}</title>"]
+    if named:
+        parts.append(_text(LABEL - 8, y + 10, label, anchor="end"))
     step, at = PLOT / COLUMNS, 0
     for (task, shade), run in groupby(row.cells, key=_shaded):
         many = len(list(run))
@@ -175,7 +180,7 @@ def _row(row: Row, y: int, drawing: Gantt) -> str:
             hue = HUES[task % len(HUES)]
             begin = drawing.since + at * drawing.seconds / COLUMNS
             parts.append(
-                f'<rect x="{LABEL + at * step:g}" y="{y}" width="{many * step:g}" height="{LINE - 2}" fill="{hue}" fill-opacity="{shade:g}">'
+                f'<rect x="{LABEL + at * step:g}" y="{y}" width="{many * step:g}" height="{height - 2}" fill="{hue}" fill-opacity="{shade:g}">'
                 f"<title>{_safe(drawing.tasks[task])} from {short_seconds(begin)}</title></rect>"
             )
         at += many
@@ -196,6 +201,8 @@ def _axis(drawing: Gantt, y: int) -> Iterator[str]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    top = "".join(f"<th>{_safe(name.rstrip('>'))}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(f'<td>{_safe(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    sides = ["" if name.endswith(">") else ' class="words"' for name in head]
+    top = "".join(f"<th{side}>{_safe(name.rstrip('>'))}</th>" for side, name in zip(sides, head, strict=True))
+    lines = ("".join(f"<td{side}>{_safe(str(cell))}</td>" for side, cell in zip(sides, row, strict=True)) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<table><tr>{top}</tr>{body}</table>"

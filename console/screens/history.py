@@ -192,6 +192,7 @@ class HistoryScreen(DeckScreen):
         code = f"code {', '.join(row.code)}" if row.code else ""
         price = row.cost["price"]
         told = [
+            special(row),
             row.wave,
             f"by {row.by}",
             code,

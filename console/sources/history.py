@@ -13,7 +13,7 @@ from engine.store.waves import Waves
 if TYPE_CHECKING:
     from engine.store.connect import Client
 
-EVERY = 5.0
+EVERY = 2.5
 MOST = 400
 """Waves of a flow that are shown: more than two weeks of hours."""
 

@@ -13,8 +13,8 @@ from engine.store.waves import Waves
 if TYPE_CHECKING:
     from engine.store.connect import Client
 
-EVERY, SHARE = 3.0, 20
-"""Seconds between two readings, and what they may cost: one part in so many of the time."""
+EVERY, SHARE = 2.0, 20
+"""Seconds between two looks at whether it has moved, and what reading it may cost: one part in so many of the time."""
 TIMES = (2.0, 4.0)
 """How many times the workers are simulated."""
 
@@ -33,6 +33,7 @@ class ProfileSource:
     def __init__(self, wave: str) -> None:
         self._name = wave
         self._seen: object = None
+        self._due = 0.0
 
     def read(self, redis: Client) -> tuple[ProfileNews | None, float]:
         """The profile when there is news of it.
@@ -43,9 +44,10 @@ class ProfileSource:
         began, store = time.monotonic(), Waves(redis)
         progress = store.progress(store.get(self._name))
         state = progress.counts, progress.wave.ended
-        if state == self._seen:
+        if state == self._seen or (began < self._due and progress.wave.running):
             return None, EVERY
         reading = read(redis, progress.wave.id)
         news = ProfileNews(profile_of(reading, TIMES), gantt(reading.timing, reading.names, reading.crew, reading.known))
         self._seen = state
-        return news, max(EVERY, SHARE * (time.monotonic() - began))
+        self._due = began + SHARE * (time.monotonic() - began)
+        return news, EVERY
