@@ -127,8 +127,12 @@ class ProfileScreen(WaveVerbs):
         yield Lanes(id="lanes", classes="panel")
         yield self.foot()
 
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.query_one(Rule).tell("adding up …")
+
     def source(self) -> Source:
-        return ProfileSource(self.place.of)
+        return ProfileSource(self.place.of, self.deck.redis_url)
 
     def show(self, body: object) -> None:
         assert isinstance(body, ProfileNews)  # noqa: S101

@@ -1,5 +1,9 @@
 """The screen of where a wave's time went, and that of a flow's history."""
 
+import asyncio
+import time
+from collections.abc import Callable
+
 import pytest
 from redis import Redis
 from stage import HOSTILE, Stage, error, picture, shows, until
@@ -9,6 +13,8 @@ from console.app import WavedeckApp
 from console.screens.base import DeckScreen
 from console.screens.history import PastList
 from console.screens.profile import Lanes
+from console.sources import profile as source
+from engine.errors import WavedeckError
 from engine.ledger import write_missing
 from engine.status import Cell
 
@@ -35,6 +41,13 @@ def place(pilot: Pilot[None]) -> str:
     screen = pilot.app.screen
     assert isinstance(screen, DeckScreen)
     return str(screen.place)
+
+
+async def until_true(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.02)
 
 
 def told(pilot: Pilot[None], text: str) -> bool:
@@ -81,6 +94,26 @@ async def test_many_entities_share_rows(redis: Redis, redis_url: str) -> None:
         assert rows.count == 120
         await pilot.press("enter")
         await until(pilot, lambda: told(pilot, "this row is 25 of them"))
+
+
+async def test_a_large_wave_is_summed_up_by_another_process(
+    redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given that every wave is a large one
+    stage = worked(redis, ["a", "\x1b[31mb"])
+    monkeypatch.setattr(source, "LARGE", 1)
+    here: list[str] = []
+    monkeypatch.setattr(source, "sum_up", lambda _redis, wave: here.append(wave))
+    # Then the same is told, and not by this process
+    async with WavedeckApp(redis_url, locator="profile last").run_test(size=BIG) as pilot:
+        await shows(pilot, "2 entities, 8 cells ran", "shops@main 2013-07-01T14", timeout=30)
+    assert here == []
+    # And what it cannot do it says
+    redis.delete(stage.wave.key("plan"))
+    with pytest.raises(WavedeckError, match=r"could not be summed up: .*the published flow cannot be read"):
+        apart = source.Apart(redis_url, stage.wave.id)
+        await until_true(lambda: apart.done)
+        apart.news()
 
 
 async def test_a_wave_that_has_not_begun_and_names_from_outside(redis: Redis, redis_url: str) -> None:
