@@ -15,6 +15,7 @@ Scope = Literal[
     "wave",
     "failures",
     "changes",
+    "profile",
     "entity",
     "pipes",
     "compare",
@@ -22,6 +23,7 @@ Scope = Literal[
     "workers",
     "acts",
     "coverage",
+    "history",
 ]
 """Where an action is at home: a screen, all of them, or whatever list (`grid`: a wave's entities, `rail`: its graph) or text has the focus."""
 
@@ -30,6 +32,7 @@ SCREENS: tuple[Scope, ...] = (
     "wave",
     "failures",
     "changes",
+    "profile",
     "entity",
     "pipes",
     "compare",
@@ -37,10 +40,12 @@ SCREENS: tuple[Scope, ...] = (
     "workers",
     "acts",
     "coverage",
+    "history",
 )
 TITLES: dict[Scope, str] = {"everywhere": "everywhere", "list": "in lists", "pane": "in texts"}
 
 WAVES: tuple[Scope, ...] = ("waves", "wave", "failures", "changes", "entity")
+FILTERED: tuple[Scope, ...] = tuple(screen for screen in SCREENS if screen != "profile")
 BELOW: tuple[Scope, ...] = SCREENS[1:]
 LISTS: tuple[Scope, ...] = ("list", "grid")
 TEXTS: tuple[Scope, ...] = ("list", "grid", "rail", "pane")
@@ -121,10 +126,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("workers.dead", "z", "z", "dead", "Show workers that are gone as well, or fold them away.", ("workers",), "dead"),
     _more("wave.coverage", "h", "h", "coverage", "Which coming hours its flow's forecasts serve, and for whom it gets dark.", ("waves", "wave"), "coverage"),
     Action("coverage.task", "t", "t", "next task", "The coverage of the flow's next task that forecasts.", ("coverage",), "next_task"),
-    Action("filter", "slash", "/", "filter", "A regular expression, !not; for entities status:failed task:NAME partition:P.", SCREENS, "filter"),
+    Action("filter", "slash", "/", "filter", "A regular expression, !not; for entities status:failed task:NAME partition:P.", FILTERED, "filter"),
     Action("sort", "O", "O", "sort", "Sort by the next column.", ("waves", "wave", "failures", "state", "workers"), "sort"),
     Action("wave.incident", "Y", "Y", "incident", "Copy an incident block in Markdown.", WAVES, "incident"),
     Action("wave.watch", "w", "w", "watch", "Ring and say so in the title when it changes.", WAVES, "watch"),
+    Action("wave.profile", "t", "t", "times", "Where the wave's time went: tasks, slots, what more workers would have done.", ("waves", "wave"), "profile"),
+    Action("wave.history", "H", "H", "history", "The flow's waves over months, from the ledger.", ("waves", "wave"), "flow_history"),
+    Action("profile.mode", "m", "m", "numbers slots entities", "Show the times another way: in numbers, by slot, by entity.", ("profile",), "mode"),
     Action("focus", "tab", "tab", "next panel", "Go to the next panel.", ("wave", "entity", "pipes", "state")),
     Action("back", "escape", "esc", "back", "Out of the filter, else to where this is in.", BELOW, "back"),
     _more("filter.clear", "escape", "esc", "no filter", "Clear the filter.", ("waves",), "back"),

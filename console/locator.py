@@ -4,11 +4,12 @@ waves                                                   /FILTER at the end filte
 wave flights@main 2013-07-01T14                         a wave; beside its name its id may stand, which goes before it
 failures flights@main 2013-07-01T14                     `wave … failures` is the same; so is `wave … changes`
 changes flights@main 2013-07-01T14                      what is different from the wave before
+profile flights@main 2013-07-01T14                      where its time went
 entity flights@main 2013-07-01T14 JFK-LAX [weather]     an entity, at a task; its key percent-encoded where it holds spaces
 pipes [VERSION[/NAME] [DATE [KEY]]] [vs VERSION]        a level of the pipes, or one pipe, beside that of another version
 coverage [FLOW[@VERSION] [TASK]]                        which coming hours the forecasts of a flow serve
 compare VERSION/NAME [DATE[..DATE]] vs VERSION [truth PIPE]   all pipes of a name in two versions, and which forecasts better
-state [NAME [PARTITION]] · workers [VERSION] · acts
+state [NAME [PARTITION]] · workers [VERSION] · acts · history [FLOW@VERSION]
 """
 
 from __future__ import annotations
@@ -20,9 +21,23 @@ from typing import Literal, get_args
 from engine.errors import BadKey, WavedeckError
 from engine.keys import decode_entity, encode_entity, is_text
 
-View = Literal["waves", "wave", "failures", "changes", "entity", "pipes", "compare", "state", "workers", "acts", "coverage"]
+View = Literal[
+    "waves",
+    "wave",
+    "failures",
+    "changes",
+    "profile",
+    "entity",
+    "pipes",
+    "compare",
+    "state",
+    "workers",
+    "acts",
+    "coverage",
+    "history",
+]
 VIEWS: tuple[View, ...] = get_args(View)
-OF_A_WAVE: frozenset[View] = frozenset({"wave", "failures", "changes", "entity"})
+OF_A_WAVE: frozenset[View] = frozenset({"wave", "failures", "changes", "profile", "entity"})
 
 _ID = re.compile(r"w[0-9a-f]{12}")
 _SHORT = {"w": "wave", "f": "failures", "e": "entity", "p": "pipes", "s": "state", "home": "waves", "pipe": "pipes"}
@@ -41,7 +56,7 @@ class Locator:
         name: how people call it: `flights@main 2013-07-01T14`; at least one of both leads to a wave.
         entity: as users write it; of a state one of its partitions.
         task: of an entity one of its tasks; of a comparison the pipe that says what really happened.
-        path: of pipes `version` or `version/name`; a state's name; the version of workers; `flow@version` of coverage.
+        path: of pipes `version` or `version/name`; a state's name; the version of workers; the `flow@version` of a coverage or history.
         date: of a comparison `first..last` as well.
         other: the version that pipes are compared with.
         filter: what the list of the view is filtered by.
@@ -83,7 +98,7 @@ class Locator:
         """Where `esc` leads from here; None from home."""
         if self.view == "waves":
             return None
-        if self.view in ("entity", "failures", "changes"):
+        if self.view in ("entity", "failures", "changes", "profile"):
             return Locator("wave", wave=self.wave, name=self.name)
         if self.view == "compare":
             return Locator("pipes", path=self.path)
@@ -128,7 +143,7 @@ def parse(text: str) -> Locator:
         return _compare(found, rest)
     if view == "state" and len(rest) == 2:
         return replace(found, path=rest[0], entity=_entity(rest[1]))
-    if len(rest) <= {"coverage": 2, "state": 1, "workers": 1}.get(view, 0):
+    if len(rest) <= {"coverage": 2, "state": 1, "workers": 1, "history": 1}.get(view, 0):
         path, task = (*rest, "", "")[:2]
         return replace(found, path=path, task=task)
     raise BadLocator(f"{view} takes no {' '.join(rest)!r}")
@@ -153,7 +168,7 @@ def _of_a_wave(found: Locator, words: list[str]) -> Locator:
     if not (name or ids):
         raise BadLocator(f"{found.view}: which wave? flow@version date, an id, or last")
     found = replace(found, wave=ids[0] if ids else "", name=name)
-    if found.view == "wave" and words[:1] in (["failures"], ["changes"]):
+    if found.view == "wave" and words[:1] in (["failures"], ["changes"], ["profile"]):
         found, words = replace(found, view=_view(words[0])), words[1:]
     if found.view == "entity":
         if not words:

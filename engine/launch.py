@@ -11,7 +11,7 @@ from typing import Any
 
 from redis.exceptions import ExecAbortError, ResponseError
 
-from engine import script
+from engine import longest, script
 from engine.errors import NotFound, Refused
 from engine.flow import Source
 from engine.keys import Date, check_text, check_version, encode_entity, version_key
@@ -112,7 +112,8 @@ def launch(
     with _full_is_refused(redis):
         now_active = list(source(date)) if source is not None else []
         states.seen(state, now_active, date.start.timestamp())
-        chosen = members if members is not None else _members(states, plan, state, date, now_active, partitions, entities)
+        chosen = list(members) if members is not None else _members(states, plan, state, date, now_active, partitions, entities)
+        chosen = chosen if members is not None or entities else longest.first(redis, version, plan.flow, chosen)
         now = clock(redis)
         expire = expiry(date, plan.keep, now)
         draft = new_wave(

@@ -238,6 +238,7 @@ class Slot:
             job = self._job(name.decode())
             if job is None or self.draining:
                 continue
+            self.sizing.restart()  # what the last wave's entities took says nothing of this one's
             claimed, chain = self._claim(job), True
             while claimed is not None and claimed.ids and not self.draining:
                 claimed, chain = self._serve(job, claimed, chain)

@@ -31,6 +31,7 @@ from engine.store.room import unless_full
 from engine.store.wave import OVERDUE, Wave
 from engine.store.waves import Waves, ring
 from engine.store.workers import SlotState, Worker, Workers
+from worker.code import code
 from worker.failure import reason
 from worker.guardian import Guardian
 from worker.health import Pulse
@@ -41,6 +42,7 @@ from worker.memory import Pressure
 from worker.output import Output
 from worker.processes import adopt, die_with, kill_group, resident
 from worker.protection import Protection
+from worker.scribe import Scribe
 from worker.shared import Board, HeldBatch, RunningCell
 from worker.slot import Settings, Slot
 from worker.task import ending
@@ -107,6 +109,8 @@ class Watcher:
         self._identity = identity()
         self._pressure = Pressure(self._identity.limit)
         self._letting_go = LettingGo(self.redis, settings.version)
+        self._code = code()
+        self._scribe = Scribe(self.redis, settings.url, settings.version, settings.name, self._leave)
 
     def run(self) -> int:
         """Serves until SIGTERM or, with `until_idle`, until there is nothing left. 0 when all went as it should."""
@@ -130,6 +134,7 @@ class Watcher:
         while self._children or self._burials:
             now = time.monotonic()
             self._reap(now)
+            self._scribe.reap()
             self._limits(now)
             self._stopping(now)
             self._execute(now)
@@ -146,6 +151,7 @@ class Watcher:
             if self._burials and self._stop_at and now > self._stop_at + 5:
                 break
             time.sleep(TICK)
+        self._try(self._scribe.finish)
         self._try(lambda: Workers(self.redis).leave(self._worker()))
         self._guardian.close()
         return 0
@@ -183,13 +189,17 @@ class Watcher:
             try:
                 told = _listen(masked)
                 die_with(parent)
-                if self._guardian is not None:
-                    self._guardian.leave()
+                self._leave()
                 status = _serve(self.settings, self.flows, board, output, told, self._journal)
             finally:
                 os._exit(status)
         signal.pthread_sigmask(signal.SIG_SETMASK, masked)
         self._children[pid] = Child(pid, board, output, time.monotonic())
+
+    def _leave(self) -> None:
+        """What a forked process does first."""
+        if self._guardian is not None:
+            self._guardian.leave()
 
     def _free_board(self) -> Board:
         used = [child.board for child in self._children.values()]
@@ -365,6 +375,7 @@ class Watcher:
             if not self._published:
                 self._publish()
             Catalog(self.redis).touch(self.settings.version)
+        self._scribe.look()
 
     def _publish(self) -> None:
         """Tells which flows this worker has, now or, when Redis is full, as soon as there is room."""
@@ -405,6 +416,8 @@ class Watcher:
             zone=self._identity.zone,
             cpus=self._identity.cpus,
             limit=self._identity.limit,
+            size=self.settings.slots,
+            code=self._code,
         )
 
 

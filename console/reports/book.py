@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from console.signature import signature
 from engine.keys import decode_entity
+from engine.signature import signature
 from engine.status import STATUS_OF, Cell, Status
 from engine.store.waves import Waves
 

@@ -7,10 +7,12 @@ those that failed. Median and MAD, so that one bad wave of the past does not mak
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 import time
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +23,7 @@ from engine.status import Cell
 
 if TYPE_CHECKING:
     from engine.store.connect import Client
+    from engine.store.ledger import Entry
     from engine.store.wave import Progress
 
 LAST = 10
@@ -288,6 +291,24 @@ def run_of(progress: Progress, at: float) -> Run:
     )
 
 
+def run_of_entry(entry: Entry) -> Run:
+    """What is compared of a wave of which only its record is left."""
+    return Run(
+        id=entry.wave,
+        flow=entry.flow,
+        version=entry.version,
+        phase="cancelled" if entry.cancelled else "finished",
+        created=entry.created / 1000,
+        started=entry.started / 1000,
+        seconds=entry.seconds,
+        entities=entry.entities,
+        cells=entry.entities * len(entry.counts),
+        ran=entry.cells("FOX"),
+        failed=entry.cells("X"),
+        of=entry.of,
+    )
+
+
 class Normals:
     """Says of waves how normal they are. Belongs to one thread; ended waves are worked out once."""
 
@@ -303,7 +324,9 @@ class Normals:
         if deep and not self._deep:
             from engine.store.waves import Waves
 
-            self._remember(Waves(redis).recent(DEEP), at)
+            recent = Waves(redis).recent(DEEP)
+            self._remember(recent, at)
+            self._recall(redis, recent)
             self._deep = True
         runs = {p.wave.id: self._ended.get(p.wave.id) or run_of(p, at) for p in found}
         self._remember((p for p in found if p.wave.ended), at)
@@ -334,6 +357,19 @@ class Normals:
             self._ended = {run.id: run for run in kept}
         since = min(run.created for run in new)  # what was said of waves before these stands
         self._known = {i: n for i, n in self._known.items() if i in self._ended and self._ended[i].created < since}
+
+    def _recall(self, redis: Client, recent: Iterable[Progress]) -> None:
+        """Takes from the ledger what has expired, of flows of which too few waves are left to compare with."""
+        from redis.exceptions import NoPermissionError
+
+        from engine.store.ledger import Ledger
+
+        left = Counter((p.wave.flow, p.wave.version) for p in recent if p.wave.ended and not p.wave.of and not p.wave.cancelled)
+        for flow, version in {(p.wave.flow, p.wave.version) for p in recent}:
+            if left[flow, version] < LAST:
+                with contextlib.suppress(NoPermissionError):
+                    for entry in Ledger(redis, version).recent(flow, 2 * LAST):
+                        self._ended.setdefault(entry.wave, run_of_entry(entry))
 
     def _late(
         self, redis: Client, progress: Progress, run: Run, history: Sequence[Run], *, may_read: bool

@@ -12,6 +12,7 @@ SCREENS: dict[View, str] = {
     "wave": "wave.WaveScreen",
     "failures": "failures.FailuresScreen",
     "changes": "changes.ChangesScreen",
+    "profile": "profile.ProfileScreen",
     "entity": "entity.EntityScreen",
     "pipes": "pipes.PipesScreen",
     "compare": "compare.CompareScreen",
@@ -19,6 +20,7 @@ SCREENS: dict[View, str] = {
     "workers": "workers.WorkersScreen",
     "acts": "acts.ActsScreen",
     "coverage": "coverage.CoverageScreen",
+    "history": "history.HistoryScreen",
 }
 
 

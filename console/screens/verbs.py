@@ -30,6 +30,13 @@ class WaveVerbs(DeckScreen):
         wave = self.target()
         self.deck.go(Locator("coverage", path=wave.name.rpartition(" ")[0] if wave else ""))
 
+    def action_profile(self) -> None:
+        self._show_of("profile")
+
+    def action_flow_history(self) -> None:
+        if (wave := self.target()) is not None:
+            self.deck.go(Locator("history", path=wave.name.rpartition(" ")[0]))
+
     def action_first_red(self) -> None:
         wave = self.target()
         if wave is None:

@@ -63,6 +63,10 @@ class Worker:
     """Bytes of memory that it may use; 0 when nothing limits it."""
     ran: list[SlotState] = field(default_factory=list)
     """What its busy slots did when it was last heard of; only of one that is gone."""
+    size: int = 0
+    """How many slots it has, told when it is gone as well; 0 when it does not say."""
+    code: str = ""
+    """Which code it runs, such as a commit."""
 
 
 class Workers:

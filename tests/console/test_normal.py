@@ -26,6 +26,7 @@ from console.reports.normal import (
     past,
     run_of,
 )
+from engine.ledger import write_missing
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
@@ -341,3 +342,22 @@ def test_what_was_there_already_took_no_time(redis: Redis, monkeypatch: pytest.M
     assert run_of(progress, NOON).ran == 0
     history = [a_run(n, flow="shops", cells=80, ran=80) for n in range(1, 6)]
     assert compare(run_of(progress, NOON), history) == Normal("as usual", None, None, 0.0, 0.0)
+
+
+def test_waves_that_have_expired_still_say_what_is_usual(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given four waves that the ledger knows, which have expired, and a slow one now
+    stop_clock(monkeypatch)
+    world = World(redis, 40)
+    old = [world.wave(hour, began=3600.0 * (14 - hour), took=10.0) for hour in (9, 10, 11, 12)]
+    world.settle()
+    assert write_missing(redis, "main", "tests") == 4
+    last = world.wave(14, began=100.0, took=60.0)
+    world.settle()
+    for wave in old:
+        redis.delete(*[wave.key(what) for what in ("wave", "board", "times", "members", "counts")])
+
+    found = Normals().of(redis, Waves(redis).recent(50), NOON)
+
+    assert set(found) == {last.id}
+    assert found[last.id].ratio == pytest.approx(6.0, rel=0.1)
+    assert found[last.id].loud

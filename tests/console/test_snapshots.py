@@ -19,12 +19,14 @@ PLACES = {
     "wave": "wave last",
     "failures": "failures last",
     "changes": "changes last",
+    "profile": "profile last",
     "entity": "entity last shop-03 weather",
     "pipes": "pipes main/score 2013-07-01T14 shop-00",
     "compare": "compare main/forecast 2013-07-01T00..2013-07-02T23 vs try/x truth observed_sales",
     "state": "state shops",
     "workers": "workers",
     "acts": "acts",
+    "history": "history shops@main",
 }
 
 

@@ -29,6 +29,8 @@ LOOKS = [
     "failures last",
     "first-red last",
     "changes last",
+    "profile last",
+    "history shops",
     "incident last",
     "flows",
     "state shops",

@@ -71,7 +71,7 @@ async def test_every_screen_shows_every_string_as_text(redis: Redis, redis_url: 
     stage = everything_hostile(redis)
     wave = f"{stage.wave.id} {stage.wave.locator}"
     places = {
-        "waves": "shops", "state": "FLOWS", f"wave {wave}": "WHY", f"failures {wave}": "COUNT", f"changes {wave}": "NOW", "state shops": f"· {len(TEXTS)} entities",
+        "waves": "shops", "state": "FLOWS", f"wave {wave}": "WHY", f"failures {wave}": "COUNT", f"changes {wave}": "NOW", f"profile {wave}": "entities", "history": "TOOK", "state shops": f"· {len(TEXTS)} entities",
  "workers": "w0", "acts": "WHAT", "pipes": "main", "pipes main": "sales", f"pipes main/sales {DATE}": "touch pwned-1",
     }  # fmt: skip
     whole = (f"wave {wave}", "state shops", f"pipes main/sales {DATE}")
@@ -218,6 +218,7 @@ async def test_any_filter_of_any_list_filters_or_says_why_not(
         f"wave {wave}",
         f"failures {wave}",
         f"changes {wave}",
+        "history",
         "state",
         "state shops",
         "workers",

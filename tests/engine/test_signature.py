@@ -2,7 +2,7 @@
 
 import pytest
 
-from console.signature import signature
+from engine.signature import signature
 
 
 @pytest.mark.parametrize(
