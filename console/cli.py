@@ -69,9 +69,23 @@ class _Commands(click.Group):
     def _read(self) -> None:
         if self.commands:
             return
-        from console.commands import acl, act, browse, crew, doctor, evidence, failures, look, pipes, run, serve
+        from console.commands import (
+            acl,
+            act,
+            backfill,
+            browse,
+            crew,
+            doctor,
+            evidence,
+            failures,
+            look,
+            pipes,
+            replay,
+            run,
+            serve,
+        )
 
-        for module in (look, evidence, failures, browse, pipes, crew, doctor, act, run, serve, acl):
+        for module in (look, evidence, failures, browse, pipes, crew, doctor, act, backfill, replay, run, serve, acl):
             for command in module.COMMANDS:
                 self.add_command(command)
 
