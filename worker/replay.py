@@ -39,6 +39,7 @@ from worker.failure import LimitExceededError, describe, reason, short
 from worker.inputs import Sources
 from worker.outbox import why_blocked
 from worker.output import KEPT
+from worker.processes import die_with
 from worker.task import Run, Seen, Task
 
 RECORDED = frozenset({Cell.FINISHED, Cell.FALLBACK, Cell.FAILED, Cell.BLOCKED})
@@ -114,6 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--pdb", action="store_true")
     parser.add_argument("names", nargs=3)
     args = parser.parse_args(argv)
+    die_with(os.getppid())  # who asked has gone: nobody reads what comes of it
     try:
         redis = connect(os.environ["WAVEDECK_REDIS_URL"], read_only=True)
         cell = _Cell(redis, *args.names, version=args.version, local=args.local)

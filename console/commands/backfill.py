@@ -1,5 +1,6 @@
 """The command that runs a flow over past dates."""
 
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -86,6 +87,7 @@ def backfill(
         if plan_only:
             _show_plan(redis, flow, version, base, only, share, config, [str(d) for d in dates], as_json=as_json)
             return
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             for step in engine.backfill(redis, flow, version, dates, trigger, start, concurrency=concurrency):
                 told.step(step)
