@@ -74,6 +74,7 @@ class _Commands(click.Group):
             act,
             backfill,
             browse,
+            coverage,
             crew,
             doctor,
             evidence,
@@ -85,7 +86,7 @@ class _Commands(click.Group):
             serve,
         )
 
-        for module in (look, evidence, failures, browse, pipes, crew, doctor, act, backfill, replay, run, serve, acl):
+        for module in (look, evidence, failures, browse, pipes, crew, doctor, act, backfill, replay, run, serve, acl, coverage):
             for command in module.COMMANDS:
                 self.add_command(command)
 

@@ -20,10 +20,11 @@ Scope = Literal[
     "state",
     "workers",
     "acts",
+    "coverage",
 ]
 """Where an action is at home: a screen, all of them, or whatever list (`grid`: a wave's entities, `rail`: its graph) or text has the focus."""
 
-SCREENS: tuple[Scope, ...] = ("waves", "wave", "failures", "changes", "entity", "pipes", "state", "workers", "acts")
+SCREENS: tuple[Scope, ...] = ("waves", "wave", "failures", "changes", "entity", "pipes", "state", "workers", "acts", "coverage")
 TITLES: dict[Scope, str] = {"everywhere": "everywhere", "list": "in lists", "pane": "in texts"}
 
 WAVES: tuple[Scope, ...] = ("waves", "wave", "failures", "changes", "entity")
@@ -102,6 +103,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("pipes.mode", "m", "m", "tree table raw plot", "Show the value another way: tree, table, raw, plot, beside another version's.", ("pipes",), "mode"),
     Action("pipes.versus", "v", "v", "versus", "Beside it the same pipe, or the same list, of another version; again: the next one.", ("pipes",), "versus"),
     Action("workers.dead", "z", "z", "dead", "Show workers that are gone as well, or fold them away.", ("workers",), "dead"),
+    _more("wave.coverage", "h", "h", "coverage", "Which coming hours its flow's forecasts serve, and for whom it gets dark.", ("waves", "wave"), "coverage"),
+    Action("coverage.task", "t", "t", "next task", "The coverage of the flow's next task that forecasts.", ("coverage",), "next_task"),
     Action("filter", "slash", "/", "filter", "A regular expression, !not; for entities status:failed task:NAME partition:P.", SCREENS, "filter"),
     Action("sort", "O", "O", "sort", "Sort by the next column.", ("waves", "wave", "failures", "state", "workers"), "sort"),
     Action("wave.incident", "Y", "Y", "incident", "Copy an incident block in Markdown.", WAVES, "incident"),

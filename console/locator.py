@@ -6,6 +6,7 @@ failures flights@main 2013-07-01T14                     `wave … failures` is t
 changes flights@main 2013-07-01T14                      what is different from the wave before
 entity flights@main 2013-07-01T14 JFK-LAX [weather]     an entity, at a task; its key percent-encoded where it holds spaces
 pipes [VERSION[/NAME] [DATE [KEY]]] [vs VERSION]        a level of the pipes, or one pipe, beside that of another version
+coverage [FLOW[@VERSION] [TASK]]                        which coming hours the forecasts of a flow serve
 state [NAME [PARTITION]] · workers [VERSION] · acts
 """
 
@@ -18,7 +19,7 @@ from typing import Literal, get_args
 from engine.errors import BadKey, WavedeckError
 from engine.keys import decode_entity, encode_entity, is_text
 
-View = Literal["waves", "wave", "failures", "changes", "entity", "pipes", "state", "workers", "acts"]
+View = Literal["waves", "wave", "failures", "changes", "entity", "pipes", "state", "workers", "acts", "coverage"]
 VIEWS: tuple[View, ...] = get_args(View)
 OF_A_WAVE: frozenset[View] = frozenset({"wave", "failures", "changes", "entity"})
 
@@ -38,7 +39,7 @@ class Locator:
         wave: the wave's id.
         name: how people call it: `flights@main 2013-07-01T14`; at least one of both leads to a wave.
         entity: as users write it; of a state one of its partitions.
-        path: of pipes `version` or `version/name`; a state's name; the version of workers.
+        path: of pipes `version` or `version/name`; a state's name; the version of workers; `flow@version` of coverage.
         other: the version that pipes are compared with.
         filter: what the list of the view is filtered by.
     """
@@ -121,6 +122,8 @@ def parse(text: str) -> Locator:
         return _pipes(found, rest)
     if view == "state" and len(rest) == 2:
         return replace(found, path=rest[0], entity=_entity(rest[1]))
+    if view == "coverage" and len(rest) <= 2:
+        return replace(found, path="".join(rest[:1]), task="".join(rest[1:]))
     if view in ("state", "workers") and len(rest) <= 1:
         return replace(found, path=rest[0] if rest else "")
     if rest:

@@ -123,10 +123,11 @@ def launch(
             now=now,
             deadline=_until(plan, now, deadline), of=of,
         )  # fmt: skip
-        waves.end_overdue(version)  # with no worker alive, nobody else does
         estimate = partial(fit, redis, plan, version=version, date=date, members=chosen, beside=draft.id)
         known: Fit | None = None
-        if (there := room(redis)) is not None and there.limit:
+        limited = (there := room(redis)) is not None and there.limit > 0
+        if limited:
+            waves.end_overdue(version)  # with no worker alive, nobody else does, and they would count as under way
             known = estimate()
             if known.refusal and not force and waves.find(draft.id, version) is None:
                 raise Refused(known.refusal)
@@ -136,6 +137,8 @@ def launch(
         created = waves.create(
             draft, plan, script.body(plan), chosen, on_progress, record=lambda wave: Acts(redis).record(_act(wave, origin))
         )
+        if not limited:
+            waves.end_overdue(version)
     wave = waves.find(draft.id, version) or draft
     return Launched(wave, created, time.monotonic() - began, lambda: known or estimate(begun=draft.checks))
 

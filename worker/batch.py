@@ -62,6 +62,10 @@ class Batch:
         for at in self.resumed:
             for task, cell in enumerate(claimed.cells[at] or b""):
                 self.cells[task][at] = cell
+        self._begun = {(task, at) for task in job.first for at, cells in enumerate(claimed.cells) if cells is None}
+        """Cells that were started by the claim."""
+        for task, at in self._begun:
+            self.cells[task][at] = Cell.RUNNING
         self.values: list[list[bytes | None]] = [[None] * count for _ in range(tasks)]
         self.epoch = epoch_of(job, claimed)
         self.clock = [0.0] * count
@@ -130,7 +134,7 @@ class Batch:
             (task, at)
             for task, cells in enumerate(self.cells)
             for at, cell in enumerate(cells)
-            if (cell == Cell.PENDING and (task in self.job.checks or at in again)) or cell == Cell.RUNNING
+            if (at in again and cell in (Cell.PENDING, Cell.RUNNING)) or (cell == Cell.PENDING and task in self.job.checks)
         ]
         values = self.outbox.get([self.job.key(task, self.entities[at]) for task, at in wanted])
         results = []
@@ -147,10 +151,16 @@ class Batch:
         return results
 
     def _begin(self, one_round: Sequence[int], results: list[Result]) -> list[Start]:
-        """Decides for each pending cell of a round, and says so on the board, together with what is finished."""
+        """Decides for each cell of a round, and says so on the board, together with what is finished. Those that the claim has begun
+        are on the board as they are."""
         starts: list[Start] = []
         for task in one_round:
-            wanted = [at for at, c in enumerate(self.cells[task]) if c == Cell.PENDING and self.place[at] == HELD]
+            begun = task in self.job.first
+            wanted = [
+                at
+                for at, c in enumerate(self.cells[task])
+                if self.place[at] == HELD and (c == Cell.PENDING or (begun and (task, at) in self._begun))
+            ]
             if not wanted or self.job.cancelled:
                 continue
             for at, found in zip(wanted, self._inputs(task, wanted), strict=True):
@@ -160,16 +170,16 @@ class Batch:
                     starts.append(Start(task, at, found))
         with self._sending:
             results += self._take()
-            if not results and not starts:
-                return []
             moves = Moves(self.holds())
             now = time.monotonic() - self.epoch
             for task in one_round:
-                places = [s.at for s in starts if s.task == task]
+                places = [s.at for s in starts if s.task == task and self.cells[task][s.at] == Cell.PENDING]
                 for first, many, _ in spans([self.ids[at] for at in places]):
                     moves.steps.append(Move(task, Cell.PENDING, Cell.RUNNING, first, many, pack_time(now, 0.0) * many))
                 for at in places:
                     self.cells[task][at] = Cell.RUNNING
+            if not results and not moves:
+                return starts
             sent = self.outbox.send(moves.holds, results, moves)
         self._check(sent.failed)
         if sent.moved:

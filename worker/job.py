@@ -57,6 +57,8 @@ class Job:
         self._before = [f"{wave.version}/{name} " for name in plan.names]
         self._after = f" {wave.date}"
         self.checks = frozenset(plan.index[name] for name in wave.checks)
+        self.first = tuple(n for n, task in enumerate(plan.tasks) if not task.edges and n not in self.checks)
+        """Tasks that begin with the claim: they need nothing, and nothing of theirs can be there."""
         self._body = body
         self._schedules: dict[str, Schedule] = {}
 

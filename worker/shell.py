@@ -14,11 +14,12 @@ from engine.errors import WavedeckError
 
 _LOOP = r"""
 set -f
+readonly FROM=$1 TO=$2
 task() { OUT+="$*"$'\n'; }
-while IFS= read -r -N 8 SIZE <&3 && IFS= read -r -N "$((10#$SIZE))" CHUNK <&3; do
+while IFS= read -r -N 8 -u "$FROM" SIZE && IFS= read -r -N "$((10#$SIZE))" -u "$FROM" CHUNK; do
   OUT=
   eval "$CHUNK"
-  printf '%08d%s' "${#OUT}" "$OUT" >&4
+  printf '%08d%s' "${#OUT}" "$OUT" >&"$TO"
 done
 """
 
@@ -33,9 +34,8 @@ class Shell:
     def __init__(self) -> None:
         into, self._send = os.pipe()
         self._read, back = os.pipe()
-        loop = f"exec 3<&{into} {into}<&- 4>&{back} {back}>&-\n{_LOOP}"
         self._process = subprocess.Popen(
-            ["bash", "--norc", "--noprofile", "-c", loop],
+            ["bash", "--norc", "--noprofile", "-c", _LOOP, "bash", str(into), str(back)],
             stdin=subprocess.DEVNULL,
             pass_fds=(into, back),
             env={"LC_ALL": "C", "PATH": os.environ.get("PATH", "/usr/bin:/bin")},

@@ -247,7 +247,7 @@ class Slot:
         return self._claimed(job, reply)
 
     def _claim_command(self, job: Job) -> tuple[Any, ...]:
-        return claim_command(job.wave, self.sizing.size, self.name, self.settings.lease)
+        return claim_command(job.wave, self.sizing.size, self.name, self.settings.lease, job.first)
 
     def _claimed(self, job: Job, reply: Any) -> Claimed | None:
         if isinstance(reply, Exception):

@@ -17,6 +17,7 @@ SCREENS: dict[View, str] = {
     "state": "state.StateScreen",
     "workers": "workers.WorkersScreen",
     "acts": "acts.ActsScreen",
+    "coverage": "coverage.CoverageScreen",
 }
 
 

@@ -26,6 +26,10 @@ class WaveVerbs(DeckScreen):
     def action_changes(self) -> None:
         self._show_of("changes")
 
+    def action_coverage(self) -> None:
+        wave = self.target()
+        self.deck.go(Locator("coverage", path=wave.name.rpartition(" ")[0] if wave else ""))
+
     def action_first_red(self) -> None:
         wave = self.target()
         if wave is None:

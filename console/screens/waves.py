@@ -14,6 +14,7 @@ from console.locator import Locator
 from console.pattern import BadPattern
 from console.screens.base import CALM
 from console.screens.chrome import Header
+from console.screens.cover_lines import CoverLines
 from console.screens.prompts import FilterBar
 from console.screens.verbs import WaveVerbs
 from console.screens.wave_columns import SORTS
@@ -40,6 +41,7 @@ class WavesScreen(WaveVerbs):
 
     def compose(self) -> ComposeResult:
         yield Header(["wavedeck"])
+        yield CoverLines(id="covers")
         yield FilterBar("words of flow, version, date, who … · !not · failed · slower")
         yield WaveList(id="waves").set_class(True, "panel")
         yield self.foot()
@@ -58,6 +60,7 @@ class WavesScreen(WaveVerbs):
     def show(self, body: object) -> None:
         self._news = cast("WavesNews", body)
         self._tell_header()
+        self.query_one(CoverLines).tell(self._news.covers)
         self._list()
 
     def _tell_header(self) -> None:

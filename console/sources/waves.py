@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from console import browse, views
 from console.moment import now
 from console.reports.normal import Normals
+from console.sources.coverage import CoverLine, Covers
 from console.sources.rate import STEP, Rate, stands_still
 from engine.store.waves import Waves
 
@@ -27,12 +28,14 @@ LONG = 60.0
 
 @dataclass(frozen=True)
 class WavesNews:
-    """The newest waves, newest first, and the workers alive: in all, and by version; `round_trip`: seconds to Redis and back."""
+    """The newest waves, newest first, and the workers alive: in all, and by version; `round_trip`: seconds to Redis and back;
+    `covers`: how far the forecasts of each flow reach."""
 
     rows: tuple[views.WaveRow, ...]
     workers: int
     by_version: Mapping[str, int]
     round_trip: float
+    covers: tuple[CoverLine, ...] = ()
 
 
 class WavesSource:
@@ -50,12 +53,14 @@ class WavesSource:
         self._rates: dict[str, Rate] = {}
         self._round_trip = 0.0
         self._normals = Normals()
+        self._covers, self._told = Covers(), tuple[CoverLine, ...]()
 
     def read(self, redis: Client) -> tuple[WavesNews | None, float]:
         """The list, and seconds until it should be read again: `WAVES_LIVE`, up to `WAVES_IDLE` while nothing moves."""
         other_crew, store = self._count(redis), Waves(redis)
         before, self._stamp = self._stamp, store.stamp(self._versions, self._live, MOST_WAVES)
-        if before == self._stamp and not other_crew and time.monotonic() - self._looked_at < (STEP if self._live else LONG):
+        still = before == self._stamp and not other_crew and not self._covers.due
+        if still and time.monotonic() - self._looked_at < (STEP if self._live else LONG):
             self._pause = min(self._pause * 2, WAVES_IDLE)
             return None, self._pause
         found, self._looked_at = store.recent(MOST_WAVES), time.monotonic()
@@ -64,12 +69,13 @@ class WavesSource:
         normal = self._normals.of(redis, found, now(), deep=self._rows is not None)
         rows = tuple(self._rated(row) for row in views.compared(found, normal))
         self._rates = {row.id: self._rates[row.id] for row in rows if row.id in self._rates}
-        moved = other_crew or not _all_still(self._rows, rows)
+        covers = self._covers.of(redis, found) if self._rows is not None else ()  # the first frame does not wait for them
+        moved = other_crew or covers != self._told or not _all_still(self._rows, rows)
         self._pause = WAVES_LIVE if moved else min(self._pause * 2, WAVES_IDLE)
         if not moved and (rows == self._rows or time.monotonic() - self._told_at < STEP):
             return None, self._pause
-        self._rows, self._told_at = rows, time.monotonic()
-        return WavesNews(rows, sum(self._by_version.values()), dict(self._by_version), self._round_trip), self._pause
+        self._rows, self._told, self._told_at = rows, covers, time.monotonic()
+        return WavesNews(rows, sum(self._by_version.values()), dict(self._by_version), self._round_trip, covers), self._pause
 
     def _count(self, redis: Client) -> bool:
         """Counts the workers, now and then. Whether there are others."""

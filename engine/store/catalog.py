@@ -32,18 +32,20 @@ class Catalog:
         with self._redis.pipeline(transaction=False) as trip:
             for plan in plans:
                 trip.hset(key, plan.flow, plan.to_json())
-            trip.expire(key, LIFE)
+            self._touch(trip, version)
             trip.execute()
-        self.touch(version)
 
     def touch(self, version: str) -> None:
         """Marks a version as active now."""
         with self._redis.pipeline(transaction=False) as trip:
-            trip.zadd(VERSIONS, {version: int(time.time())})
-            trip.zremrangebyscore(VERSIONS, "-inf", int(time.time()) - LIFE)
-            trip.expire(VERSIONS, LIFE)
-            trip.expire(version_key(version, "flows"), LIFE)
+            self._touch(trip, version)
             trip.execute()
+
+    def _touch(self, trip: Client, version: str) -> None:
+        trip.zadd(VERSIONS, {version: int(time.time())})
+        trip.zremrangebyscore(VERSIONS, "-inf", int(time.time()) - LIFE)
+        trip.expire(VERSIONS, LIFE)
+        trip.expire(version_key(version, "flows"), LIFE)
 
     def versions(self) -> list[str]:
         """The versions, the last active first."""

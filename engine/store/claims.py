@@ -145,7 +145,7 @@ def spans(ids: Sequence[int]) -> list[tuple[int, int, int]]:
     return found
 
 
-_CLAIM_KEYS = ("wave", "members", "board", "counts", "claims", "leases", "returned", "crew")
+_CLAIM_KEYS = ("wave", "members", "board", "counts", "claims", "leases", "returned", "crew", "times")
 _MOVE_KEYS = ("wave", "board", "times", "counts", "claims", "leases", "notes", "logs")
 
 
@@ -154,9 +154,10 @@ def _keys(version: str, wave: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(wave_key(version, wave, name) for name in names)
 
 
-def claim_command(wave: Wave, want: int, worker: str, lease: float = LEASE) -> tuple[Arg, ...]:
-    """Claims up to `want` entities; `read_claim` reads the reply."""
-    args = (want, int(lease * 1000), worker, MOST_ATTEMPTS, wave.expire)
+def claim_command(wave: Wave, want: int, worker: str, lease: float = LEASE, begin: Sequence[int] = ()) -> tuple[Arg, ...]:
+    """Claims up to `want` entities; `read_claim` reads the reply. `begin`: tasks that are Running from then on in those that nobody has
+    claimed before."""
+    args = (want, int(lease * 1000), worker, MOST_ATTEMPTS, wave.expire, " ".join(map(str, begin)))
     return CLAIM.command(_keys(wave.version, wave.id, _CLAIM_KEYS), args)
 
 

@@ -103,6 +103,11 @@ class States:
                 trip.zcount(state_key(state, f"in:{partition.decode()}"), seen, "+inf")
             return (*partitions, *trip.execute())
 
+    def newest(self, state: str) -> float | None:
+        """The newest moment at which anybody was seen in a state (Unix seconds, of the data's clock); None when nobody ever was."""
+        last = self._redis.zrevrange(state_key(state, "partitions"), 0, 0, withscores=True)
+        return float(last[0][1]) if last else None
+
     def members(self, state: str, *, date: Date | None = None, active: float = 0.0) -> list[Member]:
         """The entities of a state, by partition and name; with a date, those seen in it or in the `active` seconds before. An
         entity seen in two partitions is in the one where it was seen last."""

@@ -102,8 +102,10 @@ class Waves:
             draft = wave.key(f"draft-{secrets.token_hex(6)}")
             for at in range(0, len(members), MEMBERS_A_TRIP):
                 part = members[at : at + MEMBERS_A_TRIP]
-                written = self._redis.rpush(draft, *[f"{entity} {partition}" for entity, partition in part])
-                self._redis.expire(draft, 3600)
+                with self._redis.pipeline(transaction=False) as trip:
+                    trip.rpush(draft, *[f"{entity} {partition}" for entity, partition in part])
+                    trip.expire(draft, 3600)
+                    written, _ = trip.execute()
                 if written != at + len(part):
                     self._redis.delete(draft)
                     break

@@ -62,17 +62,17 @@ def make(redis: "Redis", n: int = 4, tasks: Sequence[str] = ("a", "b"), **more: 
     return wave
 
 
-def try_claim(redis: "Redis", wave: Wave, want: int, worker: str = "w1") -> Claimed | Closed:
+def try_claim(redis: "Redis", wave: Wave, want: int, worker: str = "w1", begin: Sequence[int] = ()) -> Claimed | Closed:
     """A claim, whatever it gives. Its lease is an hour."""
-    [reply] = trip(redis, [claim_command(wave, want, worker, 3600.0)])
+    [reply] = trip(redis, [claim_command(wave, want, worker, 3600.0, begin)])
     if isinstance(reply, Exception):
         raise reply
     return read_claim(wave, reply)
 
 
-def claim(redis: "Redis", wave: Wave, want: int, worker: str = "w1") -> Claimed:
+def claim(redis: "Redis", wave: Wave, want: int, worker: str = "w1", begin: Sequence[int] = ()) -> Claimed:
     """A claim that gives entities."""
-    claimed = try_claim(redis, wave, want, worker)
+    claimed = try_claim(redis, wave, want, worker, begin)
     assert isinstance(claimed, Claimed)
     return claimed
 

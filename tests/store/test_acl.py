@@ -12,6 +12,7 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from servers import RedisServer
 
 from console.cli import cli
+from engine import Date, Flow, forecast
 from engine.cancel import cancel
 from engine.errors import BadKey, Refused
 from engine.launch import launch
@@ -20,6 +21,7 @@ from engine.store.acl import users
 from engine.store.acts import Acts
 from engine.store.catalog import Catalog
 from engine.store.connect import can_write, connect, must_write
+from engine.store.coverage import Forecasts, coverage_figures
 from engine.store.pipes import Pipes
 from engine.store.states import States
 from engine.store.waves import Waves
@@ -215,3 +217,29 @@ def test_a_wave_that_may_be_where_nobody_may_look_is_not_said_to_be_none(server:
     assert found is not None and found.id == mine.id
     with pytest.raises(NoPermissionError):
         Waves(worker).find(theirs.id)
+
+
+def test_a_reader_sees_coverage_and_forecasts_and_a_worker_those_of_its_version_and_its_base(
+    server: RedisServer, admin: Redis
+) -> None:
+    # Given a forecast of the base, and a wave of the version that has none of its own
+    flow = Flow("shop", state="shops")
+    flow.command("ahead", ["true"], horizon="4h")
+    States(admin).seen("shops", [("e1", "north")], Date(DATE).start.timestamp())
+    waves = [
+        launch(admin, flow.plan, version=version, date=Date(DATE), trigger="schedule:1", by="tests", base=base).wave
+        for version, base in ((BASE, ""), (VERSION, BASE))
+    ]
+    Catalog(admin).publish(VERSION, [flow.plan])
+    admin.setrange(waves[0].key("board"), 0, b"F")
+    admin.set(f"{BASE}/ahead e1 {DATE}", "[1, 2, 3, 4]")
+
+    # Then each sees it
+    for kind in ("reader", "console", "worker"):
+        user = as_(server, kind)
+        told = coverage_figures(user, waves[1])
+        found = forecast(VERSION, "ahead", "e1", Date(DATE).shift(3), base=BASE, redis=user)
+        assert (told["ahead"]["fresh"], told["ahead"]["dark"]) == (1.0, 0.0)
+        assert found is not None and found.value == 4
+    reader = as_(server, "reader", read_only=True)
+    assert Forecasts(reader, VERSION, flow.plan).coverage("ahead").now.fresh == 1

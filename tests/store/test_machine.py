@@ -72,9 +72,10 @@ class Board(RuleBasedStateMachine):
 
     # what workers do
 
-    @rule(worker=st.sampled_from(WORKERS), want=st.integers(1, 4))
-    def claim(self, worker: str, want: int) -> None:
-        claimed = try_claim(self.redis, self.wave, want, worker)
+    @rule(worker=st.sampled_from(WORKERS), want=st.integers(1, 4), begin=st.sampled_from([(), (0,), (0, 1)]))
+    def claim(self, worker: str, want: int, begin: tuple[int, ...]) -> None:
+        begin = begin[: len(self.wave.tasks)]
+        claimed = try_claim(self.redis, self.wave, want, worker, begin)
         if self.left == 0:
             assert isinstance(claimed, Closed)
             assert claimed.left == 0
@@ -87,13 +88,13 @@ class Board(RuleBasedStateMachine):
             assert claimed == Closed("cancelled", self.left)
             return
         assert isinstance(claimed, Claimed)
-        assert claimed.ids == self._take(want)
+        assert claimed.ids == self._take(want, begin)
         for i, number in enumerate(claimed.ids):
             entity = self.entities[number]
             assert claimed.cells[i] in (None, bytes(entity.cells))
             self.holds[worker].append(Hold(number, claimed.records[i], entity.token))
 
-    def _take(self, want: int) -> list[int]:
+    def _take(self, want: int, begin: tuple[int, ...]) -> list[int]:
         """Whom a claim must give: those whose lease ran out (by name: they ran out together), those given back, the fresh."""
         expired = sorted((i for i, e in enumerate(self.entities) if e.place == HELD and e.lapsed), key=str)[:1]
         want = 1 if expired else want
@@ -104,6 +105,9 @@ class Board(RuleBasedStateMachine):
         back = self.returned[: want - len(expired)]
         self.returned = self.returned[len(back) :]
         fresh = [i for i, e in enumerate(self.entities) if e.place == FRESH][: want - len(expired) - len(back)]
+        for i in fresh:
+            for task in begin:
+                self.entities[i].cells[task] = R
         for i in (*expired, *back, *fresh):
             entity = self.entities[i]
             entity.place, entity.lapsed = HELD, False

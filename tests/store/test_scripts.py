@@ -1,5 +1,7 @@
 """The claim and transition scripts: who gets what, what a holder may change, and that nobody else changes anything."""
 
+import time
+
 import pytest
 from boards import (
     B,
@@ -27,7 +29,7 @@ from redis.exceptions import ResponseError
 from engine.cancel import cancel
 from engine.status import LEGAL, Cell
 from engine.store.claims import Closed, Move, Moves, Renewed, release, renew
-from engine.store.wave import Wave
+from engine.store.wave import Wave, span
 from engine.store.waves import Waves
 
 pytestmark = pytest.mark.every_house
@@ -93,6 +95,24 @@ def test_a_second_death_is_blamed_on_the_cell_that_ran(redis: "Redis") -> None:
             step(redis, wave, heir, task, P, R, F)
 
     assert columns(redis, wave)[0].count("X") == 1
+
+
+def test_a_claim_may_begin_tasks_of_those_that_nobody_had_before(redis: "Redis") -> None:
+    wave = make(redis, n=4, created=int(time.time() * 1000) - 5_000)
+    first = claim(redis, wave, 2)
+    release(redis, wave, holds(first, 1))
+
+    claimed = claim(redis, wave, 3, begin=[0])
+
+    assert (claimed.ids, claimed.cells) == ([1, 2, 3], [bytes([P, P]), None, None])
+    assert columns(redis, wave) == ["PPRR", "PPPP"]
+    times = redis.get(wave.key("times"))
+    assert [round(span(times, at)[0]) for at in range(4)] == [0, 0, 5, 5]
+    check_counts(redis, wave)
+    assert step(redis, wave, claimed, 0, R, F, entities=[2, 3]).refused == []
+    release(redis, wave, holds(claimed))
+    assert columns(redis, wave) == ["PPFF", "PPPP"]
+    check_counts(redis, wave)
 
 
 def test_an_expired_entity_waits_for_nobody_but_its_lease(redis: "Redis") -> None:

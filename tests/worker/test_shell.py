@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +112,12 @@ def test_closing_ends_it() -> None:
 
     assert not is_running(shell._process.pid)
     shell.close()
+
+
+def test_it_works_on_whatever_descriptors_it_is_given() -> None:
+    """In a process that has no more than the three, as one that a supervisor starts, the first pipe is 3 and 4."""
+    code = f"from worker.shell import Shell; print(Shell().evaluate({BODY!r}, ['WAVEDECK_KEY=e']))"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stdout == f"{[BLOCK]}\n", done.stderr

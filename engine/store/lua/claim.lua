@@ -1,7 +1,7 @@
 -- Takes a batch of entities under a lease: those whose lease ran out first, then those given back, then those never claimed.
 --
--- KEYS  wave members board counts claims leases returned crew
--- ARGV  how many · lease (ms) · worker · most attempts · expiry of keys (Unix s)
+-- KEYS  wave members board counts claims leases returned crew times
+-- ARGV  how many · lease (ms) · worker · most attempts · expiry of keys (Unix s) · tasks that those never claimed begin at once ("0 1 2")
 -- -> {"gone"} no such wave · {"ended", 0} · {"cancelled", left} · {"overdue", left}
 --  | {"full", left} Redis is over its maxmemory: nobody takes up work whose results it would not keep
 --  | {"ok", now (ms), queued, next lease end (ms) or 0, crew,
@@ -9,7 +9,7 @@
 --     {taken up again}, {their records}, {their cells, a string of T bytes each}, {their members}}
 local want, lease, worker, most, expire = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local now = clock()
-local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'next', 'cancelled', 'deadline', 'left')
+local w = redis.call('HMGET', KEYS[1], 'n', 'tasks', 'next', 'cancelled', 'deadline', 'left', 'created')
 if not w[1] then return {'gone'} end
 local n, tasks, next_, left = tonumber(w[1]), tonumber(w[2]), tonumber(w[3]), tonumber(w[6])
 if left == 0 then return {'ended', 0} end
@@ -89,6 +89,14 @@ if fresh > 0 then
     redis.call('ZADD', KEYS[6], unpack(lease_args, i, math.min(i + 1999, #lease_args)))
   end
   names = redis.call('LRANGE', KEYS[2], first, first + fresh - 1)
+  local time = string.rep(u32(now - tonumber(w[7])) .. u32(0), fresh)
+  for task in string.gmatch(ARGV[6], '%d+') do
+    local at = tonumber(task) * n + first
+    redis.call('SETRANGE', KEYS[3], at, string.rep('R', fresh))
+    redis.call('SETRANGE', KEYS[9], at * 8, time)
+    count(task, 'P', -fresh)
+    count(task, 'R', fresh)
+  end
 end
 if fresh > 0 or #again > 0 then redis.call('EXPIREAT', KEYS[6], expire) end
 flush(KEYS[4])
