@@ -71,7 +71,7 @@ async def test_a_task_is_replayed_from_the_screen_of_its_entity(
         await pilot.press("k")
         await shows(pilot, "● sales", "sales · replay")
         await pilot.press("r")
-        await shows(pilot, "the same value, byte for byte", "value 17 B, stored 17 B", timeout=40)
+        await shows(pilot, "the same value, byte for byte", "value 17 bytes, stored 17 bytes", timeout=40)
 
 
 async def test_a_read_only_page_runs_nothing_on_its_server(
