@@ -233,7 +233,7 @@ class _Told:
         """The last lines."""
         self._say(f"{summary.ended:,} of {summary.dates:,} waves have ended: {_words(summary.counts)}")
         if not summary.complete:
-            self._say(f"what runs goes on ({len(self._open)} open); the same call goes on with the rest")
+            self._say("what runs goes on; the same call goes on with the rest")
 
     def _say(self, text: str) -> None:
         from console.widgets.text import clean

@@ -332,7 +332,7 @@ def test_no_more_than_so_many_waves_are_open_and_what_was_stopped_goes_on(two: T
 
     assert process.returncode == 130
     assert "0 of 4 waves have ended" in said
-    assert "what runs goes on (2 open)" in said
+    assert "what runs goes on; the same call goes on with the rest" in said
     assert len(waves.recent(version="fix")) == 2, "nobody served them, so no third one was started"
     two_worker(two)
     done = two.wavedeck(*words)
