@@ -114,6 +114,7 @@ ACTIONS: tuple[Action, ...] = (
     Action(
         "entity.diff", "d", "d", "diff inputs", "Its inputs against the last good wave's, then a healthy neighbour's.", ("entity",), "diff"
     ),
+    _more("entity.replay", "r", "r", "replay", "Run the task once more, here, with the inputs it had; nothing is written.", ("entity",), "replay"),
     Action("entity.pipe", "v", "v", "pipe", "The pipe that the task wrote, or that serves in its place; in the list of inputs the input.", ("entity",), "pipe"),
     _more("entity.next", "n", "n", "next match", "The next place that the search found.", ("entity",), "found(1)"),
     _more("entity.previous", "N", "N", "match before", "The place before that the search found.", ("entity",), "found(-1)"),

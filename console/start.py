@@ -8,9 +8,10 @@ from typing import Any
 from console.by import whoami
 from engine.errors import BadKey, BadValue, NotFound
 from engine.flow import Flow, Source
-from engine.keys import Date
+from engine.keys import Date, encode_entity
 from engine.launch import Launched, Staff, launch, nothing
 from engine.load import load_flows
+from engine.overlay import Overlay, launch_overlay, overlay
 from engine.payload import decode_json
 from engine.plain import quoted
 from engine.plan import Plan
@@ -127,6 +128,7 @@ def start_wave(
     deadline: float | None = None,
     force: bool = False,
     staff: Staff | None = None,
+    share: float = 1.0,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave of a flow, as `launch` does. `trigger`: a new manual one when not given.
@@ -152,5 +154,46 @@ def start_wave(
         deadline=deadline,
         force=force,
         staff=staff,
+        share=share,
         on_progress=on_progress,
     )
+
+
+def start_overlay(
+    redis: Client,
+    name: str,
+    *,
+    version: str,
+    base: str,
+    date: str | None = None,
+    like: str = "",
+    only: Sequence[str] = (),
+    share: float = 1.0,
+    partitions: Sequence[str] = (),
+    entities: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    trigger: str = "",
+    deadline: float | None = None,
+    force: bool = False,
+    staff: Staff | None = None,
+    origin: str = "command",
+    before: Callable[[Overlay], bool] = lambda _: True,
+    on_progress: Callable[[int], None] = nothing,
+) -> Launched | None:
+    """Starts an overlay wave, as `engine.overlay` does. Names as users write them. `before`: told what it will do; None came of it
+    when that says no.
+
+    Raises:
+        WavedeckError: as `choose_plan`, `overlay` and `launch` say.
+    """
+    plan, _ = choose_plan(redis, version, name)
+    what = overlay(
+        redis, plan, version=version, base=base, date=Date(date) if date else None, like=like, only=only, share=share,
+        partitions=[encode_entity(p) for p in partitions], entities=[encode_entity(e) for e in entities], config=config,
+    )  # fmt: skip
+    if not before(what):
+        return None
+    return launch_overlay(
+        redis, what, by=whoami(), trigger=trigger, config=config, deadline=deadline, origin=origin, force=force,
+        staff=staff, on_progress=on_progress,
+    )  # fmt: skip

@@ -11,12 +11,13 @@ def delay_features(departures, weather): ...
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol, TypeVar, overload
 
-from engine import durations
+from engine import durations, fingerprint
 from engine.errors import BadFlow, BadKey, BadValue
 from engine.keys import Date, check_name, is_text
 from engine.payload import Codec, decode_json, encode_json
@@ -258,6 +259,12 @@ class Flow:
         folder = self._folders.get(task.name)
         return [word.replace(HERE, f"{folder}/", 1) if folder and word.startswith(HERE) else word for word in task.command]
 
+    def _code(self, task: TaskPlan) -> str:
+        if function := self.functions.get(task.name):
+            return fingerprint.of_function(function)
+        folder = self._folders[task.name]
+        return fingerprint.of_files(folder / word.removeprefix(HERE) for word in task.command if word.startswith(HERE))
+
     def source(self, function: Source) -> Source:
         """Makes a function the source of the state of its name: init calls it with the wave's date and marks every
         (entity, partition) that it yields as seen, before it takes the snapshot."""
@@ -297,7 +304,7 @@ class Flow:
             raise BadFlow(self._says(self._tasks[loop[0]].where, loop[0], f"it needs itself: {path}")) from None
         return Plan(
             flow=self.name,
-            tasks=tuple(self._tasks[n] for n in names),
+            tasks=tuple(replace(self._tasks[n], code=self._code(self._tasks[n])) for n in names),
             every=self.every,
             state=self.state,
             keep=self.keep,

@@ -1,6 +1,7 @@
 """Init: takes the latest state and a flow, compiles every entity, and queues the wave."""
 
 import contextlib
+import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -71,6 +72,8 @@ def launch(
     origin: str = "",
     force: bool = False,
     staff: Staff | None = None,
+    publish: Plan | None = None,
+    share: float = 1.0,
     on_progress: Callable[[int], None] = nothing,
 ) -> Launched:
     """Starts a wave. The same (flow, version, date, trigger) again gives the wave there is.
@@ -91,6 +94,8 @@ def launch(
         origin: from where it is started, for the log of acts: console, command, demo …; `schedule` when the trigger says so.
         force: also when Redis seems to have no room for it.
         staff: called with a new wave and its plan before it is queued, to see to its workers; the wave as it is to be recorded.
+        publish: the whole flow, when `plan` is only a part of it.
+        share: of the entities, as `sample` draws them.
         on_progress: called with the number of entities queued so far.
 
     Raises:
@@ -113,6 +118,8 @@ def launch(
         now_active = list(source(date)) if source is not None else []
         states.seen(state, now_active, date.start.timestamp())
         chosen = list(members) if members is not None else _members(states, plan, state, date, now_active, partitions, entities)
+        if share < 1:
+            chosen = _drawn(chosen, share)
         chosen = chosen if members is not None or entities else longest.first(redis, version, plan.flow, chosen)
         now = clock(redis)
         expire = expiry(date, plan.keep, now)
@@ -134,7 +141,7 @@ def launch(
             draft = staff(draft, plan)
         Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
         draft = replace(draft, checks=_there_already(redis, draft))
-        Catalog(redis).publish(version, [plan])
+        Catalog(redis).publish(version, [publish or plan])
         created = waves.create(
             draft, plan, script.body(plan), chosen, on_progress, record=lambda wave: Acts(redis).record(_act(wave, origin))
         )
@@ -142,6 +149,19 @@ def launch(
             waves.end_overdue(version)
     wave = waves.find(draft.id, version) or draft
     return Launched(wave, created, time.monotonic() - began, lambda: known or estimate(begun=draft.checks))
+
+
+def sample(members: Sequence[tuple[str, str]], share: float) -> list[tuple[str, str]]:
+    """The entities (in key form, with their partitions) whose key's hash is in the lowest `share` of all hashes: the same ones in
+    every wave, and all of a smaller share are in a larger one."""
+    most = math.ceil(share * 2**64)
+    return [m for m in members if int.from_bytes(hashlib.sha256(m[0].encode()).digest()[:8], "big") < most]
+
+
+def _drawn(members: Sequence[tuple[str, str]], share: float) -> list[tuple[str, str]]:
+    if drawn := sample(members, share):
+        return drawn
+    raise Refused(f"of {len(members):,} entities a sample of {share:.4%} is nobody; a larger one has some")
 
 
 def _until(plan: Plan, now: float, deadline: float | None) -> int:

@@ -1,7 +1,8 @@
 """A flow as data: what the compiler, the workers and the console know of it without its code. Pure, and JSON both ways."""
 
 import hashlib
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -44,6 +45,8 @@ class TaskPlan:
     waits: bool = False
     where: str = ""
     """File and line, for messages."""
+    code: str = ""
+    """The fingerprint of its code (`engine.fingerprint`); "" when it is not known."""
 
     @property
     def kind(self) -> Literal["python", "command"]:
@@ -71,6 +74,8 @@ class Plan:
     """How long after its start nothing of a wave starts any more; 0: `every`."""
     sources: tuple[str, ...] = ()
     doc: str = ""
+    outside: dict[str, Codec] = field(default_factory=dict)
+    """Tasks of the flow that this plan leaves out and reads, as the base version wrote them; with their codecs."""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -85,7 +90,7 @@ class Plan:
     @cached_property
     def needs(self) -> tuple[tuple[int, ...], ...]:
         """For each task, the numbers of those it waits for."""
-        return tuple(tuple(self.index[i.name] for i in t.edges) for t in self.tasks)
+        return tuple(tuple(self.index[i.name] for i in t.edges if i.name in self.index) for t in self.tasks)
 
     @cached_property
     def dependants(self) -> tuple[tuple[int, ...], ...]:
@@ -103,7 +108,24 @@ class Plan:
     @cached_property
     def edges(self) -> tuple[tuple[str, str], ...]:
         """Pairs of names (from, to)."""
-        return tuple((i.name, t.name) for t in self.tasks for i in t.edges)
+        return tuple((i.name, t.name) for t in self.tasks for i in t.edges if i.name in self.index)
+
+    def codec_of(self, task: str) -> Codec:
+        """The codec of the pipe of a task, of the plan or outside."""
+        return self.tasks[self.index[task]].codec if task in self.index else self.outside[task]
+
+    def only(self, names: Collection[str]) -> "Plan":
+        """These tasks alone. What they take of the others is read, as `outside` says."""
+        tasks = tuple(t for t in self.tasks if t.name in names)
+        read = {i.name: self.codec_of(i.name) for t in tasks for i in t.inputs if i.name not in names}
+        return replace(self, tasks=tasks, outside=read)
+
+    def downstream(self, names: Collection[str]) -> set[str]:
+        """These tasks and all whose values may change with theirs, a history's later ones included."""
+        found = set(names)
+        while more := {t.name for t in self.tasks if any(i.name in found for i in t.inputs)} - found:
+            found |= more
+        return found
 
     @property
     def hourly(self) -> bool:
@@ -114,7 +136,8 @@ class Plan:
     def sha(self) -> str:
         """What the plan does, as 12 hex digits: equal plans are equal, wherever their code lies."""
         tasks = [{**msgspec.to_builtins(t), "where": ""} for t in self.tasks]
-        return hashlib.sha256(msgspec.json.encode([self.flow, tasks], order="deterministic")).hexdigest()[:12]
+        outside = [self.outside] if self.outside else []
+        return hashlib.sha256(msgspec.json.encode([self.flow, tasks, *outside], order="deterministic")).hexdigest()[:12]
 
     def to_json(self) -> bytes:
         """What `from_json` reads."""

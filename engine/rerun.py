@@ -69,16 +69,18 @@ def rerun(
         raise NotFound(f"wave {wave.id} has entities 0 to {wave.n - 1}, and not {numbers[0]} to {numbers[-1]}")
     everyone, before = store.members(wave), store.plan(wave)
     plan = plan or plan_of(redis, wave, version)
+    part = plan.only(before.names) if before.outside and version == wave.version else plan
     return launch(
         redis,
-        plan,
+        part,
+        publish=plan,
         version=version,
         date=wave.date,
         trigger=f"manual:rerun:{wave.id}:{secrets.token_hex(6)}",
         by=by,
         base=wave.base if version == wave.version else wave.version,
         state=wave.state,
-        config=_config(wave, before, plan, whole=version == wave.version),
+        config=overrides(wave, before, part, whole=version == wave.version),
         members=[everyone[number] for number in numbers],
         of=wave.id,
         origin=origin,
@@ -102,7 +104,7 @@ def plan_of(redis: Client, wave: Wave, version: str) -> Plan:
     raise NotFound(f"version {version!r} has published no flow {wave.flow!r}; there are: {', '.join(flows) or 'none'}")
 
 
-def _config(wave: Wave, before: Plan, after: Plan, *, whole: bool) -> dict[str, Any]:
+def overrides(wave: Wave, before: Plan, after: Plan, *, whole: bool) -> dict[str, Any]:
     """The wave's config as overrides: `whole`, as far as the flow still has it; else only what was not the flow's own, so that another
     version keeps its defaults."""
     own, new = ({task.name: task.config for task in plan.tasks} for plan in (before, after))

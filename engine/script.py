@@ -5,6 +5,7 @@ outside a worker, the runtime of `run.sh`. In a worker a warm bash evaluates hea
 the slot. Everything from outside (entity keys, versions, dates) is quoted; task names cannot need it.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,15 +27,16 @@ class Line:
     limit: float = 3600.0
 
 
-def task_line(task: TaskPlan) -> str:
-    """The line of a task. Needs no quoting: names and durations are all it holds."""
-    after = f" --after {','.join(i.name for i in task.edges)}" if task.edges else ""
+def task_line(task: TaskPlan, outside: Collection[str] = ()) -> str:
+    """The line of a task; it waits for no task that is `outside` the plan. Needs no quoting: names and durations are all it holds."""
+    awaited = [i.name for i in task.edges if i.name not in outside]
+    after = f" --after {','.join(awaited)}" if awaited else ""
     return f"task {task.name}{after} --timeout {durations.text(task.timeout)} --limit {durations.text(task.limit)}"
 
 
 def body(plan: Plan) -> str:
     """The bash function that all entities of a wave share."""
-    return "\n".join(["flow() {", *(f"  {task_line(t)}" for t in plan.tasks), "}"]) + "\n"
+    return "\n".join(["flow() {", *(f"  {task_line(t, plan.outside)}" for t in plan.tasks), "}"]) + "\n"
 
 
 def header(entity: str) -> str:

@@ -1,6 +1,6 @@
 """Where a task's inputs come from: this version and date, else the base version, else earlier dates within `lookback`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,18 +34,25 @@ class Found:
 
 
 class Sources:
-    """The places where each input of a task is looked up, in order."""
+    """The places where each input of a task is looked up, in order. `outside`: of an overlay wave the tasks that are read from the base
+    alone; what it runs itself is then read from the version alone, but for a history: a base's value must not pass for its own."""
 
-    def __init__(self, task: TaskPlan, version: str, base: str, date: Date) -> None:
+    def __init__(self, task: TaskPlan, version: str, base: str, date: Date, outside: Collection[str] = ()) -> None:
         self.task = task
         self.date = date
         self._version = version
         self._bases = [version, base] if base and base != version else [version]
-        self.edges = [(i, self._places([date, *date.back(i.lookback)])) for i in task.edges]
-        self.histories = [(i, [self._places([d]) for d in date.back(i.history)]) for i in task.inputs if i.history]
+        self._outside = outside
+        self.edges = [(i, self._places(i, [date, *date.back(i.lookback)])) for i in task.edges]
+        self.histories = [(i, [self._places(i, [d]) for d in date.back(i.history)]) for i in task.inputs if i.history]
 
-    def _places(self, dates: Sequence[Date]) -> list[Place]:
-        return [Place(v, d) for d in dates for v in self._bases]
+    def _places(self, i: Input, dates: Sequence[Date]) -> list[Place]:
+        bases = self._bases
+        if i.name in self._outside:
+            bases = bases[-1:]
+        elif self._outside and not i.history:
+            bases = bases[:1]
+        return [Place(v, d) for d in dates for v in bases]
 
     def find(
         self, wanted: Sequence[tuple[str, dict[str, bytes]]], get: Callable[[list[str]], list[bytes | None]]

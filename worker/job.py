@@ -53,7 +53,7 @@ class Job:
         flow = flows.get(plan.flow)
         run = Run(plan.flow, wave.version, wave.date, wave.id, wave.config)
         self.tasks = [Task(t, plan, flow, run, self.seen) for t in plan.tasks]
-        self.sources = [Sources(t, wave.version, wave.base, wave.date) for t in plan.tasks]
+        self.sources = [Sources(t, wave.version, wave.base, wave.date, plan.outside) for t in plan.tasks]
         self._before = [f"{wave.version}/{name} " for name in plan.names]
         self._after = f" {wave.date}"
         self.checks = frozenset(plan.index[name] for name in wave.checks)

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -196,14 +196,14 @@ class Outbox:
 
 def blocked(job: Job, task: int, number: int, entity: str, found: Found) -> Result:
     """The end of a cell that a required input never came for."""
-    error = reason("Blocked", why_blocked(job.plan.tasks[task], found, job.wave.date))
+    error = reason("Blocked", why_blocked(job.plan.tasks[task], found.missing, job.wave.date))
     note = {"error": error, "inputs": found.notes}
     return Result(task, number, entity, Cell.BLOCKED, note=note, before=Cell.PENDING)
 
 
-def why_blocked(task: TaskPlan, found: Found, date: Date) -> str:
+def why_blocked(task: TaskPlan, nowhere: Collection[str], date: Date) -> str:
     """Which required inputs were nowhere, and how far back they were looked for."""
-    missing = [i for i in task.edges if i.name in found.missing]
+    missing = [i for i in task.edges if i.name in nowhere]
     return "; ".join(
         f"no {i.name} at {date}" + (f", nor in the {durations.text(i.lookback)} before" if i.lookback else "") for i in missing
     )

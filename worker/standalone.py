@@ -114,10 +114,10 @@ class _Process:
         late = wait_for(self._folder, self._line.after, self._line.timeout)
         if late:
             _say("·", self._line.task, self._entity, f"runs without waiting any longer for {', '.join(late)}")
-        sources = Sources(self._task, self._entity.version, self._entity.base, self._entity.date)
+        sources = Sources(self._task, self._entity.version, self._entity.base, self._entity.date, self._plan.outside)
         [found] = sources.find([(self._entity.key, {})], Pipes(self._redis).get_many)
         if found.missing:
-            return End(Cell.BLOCKED, reason("Blocked", why_blocked(self._task, found, self._entity.date)))
+            return End(Cell.BLOCKED, reason("Blocked", why_blocked(self._task, found.missing, self._entity.date)))
         _say("→", self._line.task, self._entity)
         try:
             self._write(self._compute(found))

@@ -77,8 +77,7 @@ class Task:
         self.config = dict(run.config.get(task.name, {}))
         self._run = run
         self._encode = encoder(task.codec)
-        by_name = {t.name: t for t in plan.tasks}
-        self._decode: dict[str, Callable[[bytes], Any]] = {i.name: decoder(by_name[i.name].codec) for i in task.inputs}
+        self._decode: dict[str, Callable[[bytes], Any]] = {i.name: decoder(plan.codec_of(i.name)) for i in task.inputs}
         self._history = {i.name for i in task.inputs if i.history}
         self._argv = flow.argv(task) if flow is not None else list(task.command)
         self._function = flow.functions.get(task.name) if flow is not None else None

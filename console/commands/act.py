@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from console.commands.common import DEFAULT_VERSION, json_option, open_redis, show
+from console.commands.common import (
+    DEFAULT_VERSION,
+    json_option,
+    only_option,
+    open_redis,
+    plan_option,
+    sample_option,
+    show,
+)
 
 if TYPE_CHECKING:
     from engine.launch import Launched
+    from engine.overlay import Overlay
     from engine.store.connect import Client
 
 
@@ -97,25 +106,63 @@ def _launched(redis: "Client", launched: "Launched", as_json: bool) -> None:
 
 @click.command()
 @_launch_options
-@click.option("--base", default="", help="Read from this version what the other has not.")
+@click.option("--base", default="", help="Run only what is different from this version, over its wave; read the rest from it.")
+@click.option("--whole", is_flag=True, help="With --base: run all tasks, over the state; what is not there is read from it.")
+@click.option(
+    "--like", default="", metavar="WAVE", help="With --base: over the entities and date of this wave; else its newest."
+)
+@only_option
+@sample_option
+@plan_option
 @click.option("--partition", multiple=True, help="Only this partition of the state; may be repeated.")
 @click.option("--entity", multiple=True, help="Only this entity, in the state or not; may be repeated.")
 @workers_option
 def trigger(
     flow: str, version: str, date: str | None, state: str | None, config: tuple[str, ...], deadline: float | None, force: bool,
-    as_json: bool, base: str, partition: tuple[str, ...], entity: tuple[str, ...], workers: str,
+    as_json: bool, base: str, whole: bool, like: str, only: tuple[str, ...], share: float, plan_only: bool,
+    partition: tuple[str, ...], entity: tuple[str, ...], workers: str,
 ) -> None:  # fmt: skip
-    """Starts a wave by hand."""
+    """Starts a wave by hand; with --base an overlay wave."""
     from console.staffed import staffed
-    from console.start import parse_config, start_wave
+    from console.start import parse_config, start_overlay, start_wave
 
-    with open_redis(write=True) as (redis, url), staffed(redis, url, version, workers) as crew, _progress() as tell:
-        launched = start_wave(
-            redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
-            config=parse_config(config), deadline=deadline, force=force, staff=crew.staff, on_progress=tell,
-        )  # fmt: skip
-        _launched(redis, launched, as_json)
-        crew.see_out(launched.wave)
+    over = bool(base) and not whole
+    if not over and (like or only or plan_only):
+        raise click.UsageError(
+            "--like, --only and --plan say more of an overlay wave: they go with --base, and not with --whole"
+        )
+    if over and state:
+        raise click.UsageError("an overlay wave has the entities of the base's wave; --state goes with --whole")
+    staffing = "none" if plan_only else workers
+    with (
+        open_redis(write=not plan_only) as (redis, url),
+        staffed(redis, url, version, staffing) as crew,
+        _progress() as tell,
+    ):
+        if over:
+            launched = start_overlay(
+                redis, flow, version=version, base=base, date=date, like=like, only=only, share=share, partitions=partition,
+                entities=entity, config=parse_config(config), deadline=deadline, force=force, staff=crew.staff,
+                before=lambda what: _plan_told(what, as_json=as_json, last=plan_only), on_progress=tell,
+            )  # fmt: skip
+        else:
+            launched = start_wave(
+                redis, flow, version=version, date=date, base=base, state=state, partitions=partition, entities=entity,
+                config=parse_config(config), deadline=deadline, force=force, share=share, staff=crew.staff,
+                on_progress=tell,
+            )  # fmt: skip
+        if launched is not None:
+            _launched(redis, launched, as_json)
+            crew.see_out(launched.wave)
+
+
+def _plan_told(what: "Overlay", *, as_json: bool, last: bool) -> bool:
+    """Says what an overlay wave will do; JSON only when nothing else comes. Whether to go on."""
+    from console.reports.overlay import lines, view
+
+    if last or not as_json:
+        show(view(what), as_json, lambda v: click.echo("\n".join(lines(v))))
+    return not last
 
 
 def _moment(_context: click.Context, _parameter: click.Parameter, text: str | None) -> float | None:

@@ -85,3 +85,32 @@ version_option = click.option(
     callback=lambda _context, _option, value: value if value is None else check_version(value),
     help="Only this version.",
 )
+
+
+def _share(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
+    """`5%` or `0.05`."""
+    number = text.strip()
+    try:
+        share = float(number.removesuffix("%")) / (100 if number.endswith("%") else 1)
+    except ValueError:
+        share = 0.0
+    if not 0 < share <= 1:
+        raise click.BadParameter(f"{text!r} is no share: 5% or 0.05, over 0 and up to 100%")
+    return share
+
+
+sample_option = click.option(
+    "--sample",
+    "share",
+    default="100%",
+    metavar="SHARE",
+    callback=_share,
+    help="A share of the entities, such as 5%: the same ones in each wave.",
+)
+only_option = click.option(
+    "--only",
+    multiple=True,
+    metavar="TASK",
+    help="Run this task and what is downstream of it, as if only it were different; may be repeated.",
+)
+plan_option = click.option("--plan", "plan_only", is_flag=True, help="Say what would run, and why; start nothing.")

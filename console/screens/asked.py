@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from console.moment import now
 from console.reports.alike import Alike
 from console.reports.inputs import Against, InputsDiff
+from console.reports.replay import Replay
 from console.sources.entity import EntityNews
 from console.views import TaskRow
 from engine.status import Status
@@ -31,6 +32,7 @@ class Asked:
         self._diffs: dict[tuple[str, str, Against], InputsDiff | None] = {}
         self._alike: dict[tuple[str, str], tuple[float, Alike | None]] = {}
         self._values: dict[str, str | None] = {}
+        self._replays: dict[str, Replay | str | None] = {}
 
     def diff(self, news: EntityNews, task: TaskRow, against: Against) -> InputsDiff | None:
         """The difference of a task's inputs; None until it is there."""
@@ -67,6 +69,28 @@ class Asked:
             self._ask("alike", question)
         return before
 
+    def replay(self, task: str) -> Replay | str | None:
+        """What came of the replay of a task, or why nothing did; None while it runs."""
+        return self._replays.get(task)
+
+    def run(self, news: EntityNews, task: TaskRow, url: str) -> None:
+        """Replays a task, unless that runs already."""
+        name, wave, entity = task.task, news.detail.wave, news.detail.entity
+        if name in self._replays and self._replays[name] is None:
+            return
+        self._replays[name] = None
+
+        def question(redis: Client) -> object:
+            from console.reports.replay import replay
+            from engine.errors import WavedeckError
+
+            try:
+                return name, replay(redis, url, wave, entity, name).replay
+            except WavedeckError as e:
+                return name, str(e)
+
+        self._ask("replay", question)
+
     def value(self, key: str) -> str:
         """What a task wrote, its beginning, as text; empty until it is there."""
         if key and key not in self._values:
@@ -89,8 +113,12 @@ class Asked:
             self._alike[key] = (now(), found)
         elif name == "value":
             self._values[key] = found
+        elif name == "replay":
+            self._replays[key] = found
 
     def refused(self, name: str) -> None:
         """Nothing came of it: it may be asked for again."""
         if name == "diff":
             self._diffs = {key: found for key, found in self._diffs.items() if found is not None}
+        elif name == "replay":
+            self._replays = {key: found or "Redis could not be asked" for key, found in self._replays.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,7 +22,7 @@ from console.reports.why import Reason
 from console.screens.asked import Asked
 from console.screens.base import DeckScreen
 from console.screens.chrome import Header, Line, Piece, Rule
-from console.screens.evidence import Shown, commands, difference, evidence, log, sides, title
+from console.screens.evidence import Shown, commands, difference, evidence, log, replayed, sides, title
 from console.screens.evidence import alike as alike_words
 from console.screens.input_list import InputList
 from console.screens.prompts import FilterBar
@@ -202,6 +203,8 @@ class EntityScreen(DeckScreen):
         elif shown == "script":
             command = commands(self.place, news.detail.entity, task.task)[0]
             pane.put([line(Text(command, "lit")), line(), *plain(news.script)], top=top)
+        elif shown == "replay":
+            pane.put(replayed(self._asked.replay(task.task)), top=top)
         else:
             pane.put(difference(self._asked.diff(news, task, shown)), top=top)
 
@@ -262,6 +265,17 @@ class EntityScreen(DeckScreen):
     def action_diff(self) -> None:
         order: dict[Side, Side] = {"last success": "neighbour", "neighbour": ""}
         self._turn(order.get(self._side, "last success"))
+
+    def action_replay(self) -> None:
+        """Runs the task again here, beside the console; from its result, or another pane, again."""
+        news, task = self._news, self.query_one(TaskList).chosen
+        if news is None or task is None:
+            return
+        if self.deck.read_only and "TEXTUAL_DRIVER" in os.environ:
+            self.say("a read-only page runs no code on its server; `wavedeck replay` does where you are")
+            return
+        self._asked.run(news, task, self.deck.redis_url)
+        self._turn("replay")
 
     def _turn(self, side: Side) -> None:
         self._side = side
@@ -354,6 +368,8 @@ class EntityScreen(DeckScreen):
             return commands(self.place, news.detail.entity, task.task)[0]
         if shown == "log":
             return news.log
+        if shown == "replay":
+            return pane.content
         found = self._asked.diff(news, task, shown)
         return "\n".join(told(found)) if found else ""
 

@@ -9,6 +9,7 @@ from typing import Literal
 from console.locator import Locator
 from console.reports.alike import Alike
 from console.reports.inputs import InputDiff, InputsDiff
+from console.reports.replay import WORDS, Replay, lines
 from console.reports.told import VERDICTS, against, side
 from console.screens.text_pane import Text, TextLine, Tone, line, plain
 from console.screens.timeline import state_of
@@ -19,7 +20,7 @@ from console.widgets.text import short_seconds
 from engine.keys import encode_entity
 from engine.status import Status
 
-Shown = Literal["log", "script", "last success", "neighbour"]
+Shown = Literal["log", "script", "last success", "neighbour", "replay"]
 """What a pane shows beside the evidence."""
 _FRAME = re.compile(r'^( *(?:\| )?)  File "(?P<file>[^"]*)", line (?P<line>\d+)(?:, in (?P<name>.*))?$')
 _LIBRARY = re.compile(r"(?:site|dist)-packages[/\\]|^<frozen|[/\\]lib(?:64)?[/\\]python3|^<string>")
@@ -102,7 +103,7 @@ def sides(task: TaskRow, *, has_log: bool) -> list[Shown]:
 
 def title(shown: Shown) -> str:
     """What a pane shows, in its rule."""
-    if shown in ("log", "script"):
+    if shown in ("log", "script", "replay"):
         return shown
     return "inputs against the last success" if shown == "last success" else "inputs against a neighbour"
 
@@ -136,6 +137,23 @@ def log(text: str, task: TaskRow, *, known: bool) -> Iterator[TextLine]:
         yield from plain(text.rstrip("\n"))
     else:
         yield line(Text("it printed nothing" if task.started else "nothing ran, nothing was printed", "muted"))
+
+
+_GOOD = ("identical", "equal", "works now")
+_BAD = ("different", "other failure", "fails now")
+
+
+def replayed(found: Replay | str | None) -> Iterator[TextLine]:
+    """What came of a replay; None while it runs, or a sentence that says why nothing came of it."""
+    if found is None:
+        yield line(Text("runs here, with the inputs that it had …", "muted"))
+    elif isinstance(found, str):
+        yield line(Text("not replayed: ", Status.FAILED), Text(found, "lit"))
+    else:
+        tone: Tone = Status.FINISHED if found.verdict in _GOOD else Status.FAILED if found.verdict in _BAD else "lit"
+        yield line(Text(WORDS[found.verdict], tone))
+        _, _, *rest = lines(found)
+        yield from traceback("\n".join(rest))
 
 
 def difference(found: InputsDiff | None) -> Iterator[TextLine]:

@@ -28,7 +28,7 @@ from engine.store.scripts import CANCEL
 from engine.store.wave import OVERDUE, Progress, Wave, from_hash, read_counts, to_hash
 
 URGENT = 10**14
-"""What puts a wave that a person triggered before those of the schedule, oldest first among each."""
+"""What puts a wave that a person triggered before those of the schedule, and those of a back-fill after them, oldest first among each."""
 MEMBERS_A_TRIP = 5000
 ALIVE = 10_000
 """Ms after which whoever wrote a wave and has not recorded it is taken for dead."""
@@ -127,7 +127,7 @@ class Waves:
             trip.expireat(wave.key(what), wave.expire)
 
     def _enqueue(self, wave: Wave) -> None:
-        urgent = 0 if wave.trigger.startswith("schedule:") else URGENT
+        urgent = 0 if wave.trigger.startswith("schedule:") else -URGENT if wave.trigger.startswith("backfill") else URGENT
         with self._redis.pipeline(transaction=False) as trip:
             trip.zadd(version_key(wave.version, "waves"), {wave.id: wave.created})
             trip.zremrangebyscore(version_key(wave.version, "waves"), "-inf", wave.created - 90 * 86400_000)

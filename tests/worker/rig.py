@@ -20,6 +20,7 @@ from engine import Date, Flow
 from engine.keys import encode_entity
 from engine.launch import launch
 from engine.payload import decode_json
+from engine.plan import Plan
 from engine.store.wave import Progress, Wave
 from engine.store.waves import Waves
 
@@ -51,11 +52,11 @@ class Rig:
         assert isinstance(found, Flow)
         return found
 
-    def launch(self, flow: Flow, *entities: str, date: Date = DATE, trigger: str = "manual:1", **more: Any) -> Wave:
+    def launch(self, flow: Flow | Plan, *entities: str, date: Date = DATE, trigger: str = "manual:1", **more: Any) -> Wave:
         """A wave over these entities, `e` when none is given."""
         launched = launch(
             self.redis,
-            flow.plan,
+            flow.plan if isinstance(flow, Flow) else flow,
             **{"version": "main", **more},
             date=date,
             trigger=trigger,
