@@ -27,6 +27,7 @@ from console.widgets.text import clean
 
 if TYPE_CHECKING:
     from console.watch import Watch
+    from engine.fleet.house import House
     from engine.store.connect import Client
 
 THEMES = (*(t.name for t in theme_module.THEMES), "ansi-dark")
@@ -41,6 +42,7 @@ class WavedeckApp(App[None]):
         note: a few words about this session, in the header of the first screen.
         theme: one of Textual's themes or ours; else `TEXTUAL_THEME`, else the settings', else `wavedeck-dark`.
         settings: a person's settings; the defaults when not given.
+        house: opens the house whose fleets are shown; by the settings when not given.
     """
 
     TITLE = "wavedeck"
@@ -56,6 +58,7 @@ class WavedeckApp(App[None]):
         note: str = "",
         theme: str | None = None,
         settings: Settings | None = None,
+        house: Callable[[], House] | None = None,
     ) -> None:
         super().__init__()
         self.redis_url, self.read_only, self.note = redis_url, read_only, note
@@ -65,6 +68,7 @@ class WavedeckApp(App[None]):
         self._start = parse(locator) if locator else None
         self._first_theme = theme or os.environ.get("TEXTUAL_THEME") or self.settings.theme or "wavedeck-dark"
         self._watch: Watch | None = None
+        self._open_house, self._house = house, cast("House | None", None)
         theme_module.begin_with(self, self._first_theme)
 
     def get_default_screen(self) -> Screen[None]:
@@ -104,6 +108,20 @@ class WavedeckApp(App[None]):
     def errand(self, target: MessagePump, name: str, question: Callable[[Client], object], *, write: bool = False) -> None:
         """Asks Redis once; the answer comes to `target` as a message. Changes something only if it may `write`."""
         Errand(self.redis_url, target, name, question, write=write and not self.read_only)
+
+    def house(self) -> House:
+        """Where workers run; in read-only mode one that refuses to change anything. For errands: a house may be slow."""
+        from console.house import house
+        from engine.fleet.read_only import ReadOnlyHouse
+
+        if self._house is None:
+            self._house = (self._open_house or house)()
+        return ReadOnlyHouse(self._house) if self.read_only else self._house
+
+    @property
+    def house_name(self) -> str:
+        """Which house it is, once it has been asked; empty until then."""
+        return self._house.name if self._house is not None else ""
 
     def _ask_about_redis(self) -> None:
         def question(redis: Client) -> object:
@@ -256,7 +274,7 @@ class WavedeckApp(App[None]):
 
     def action_refresh_now(self) -> None:
         if (screen := self.deck_screen) is not None:
-            screen.feed.wake()
+            screen.refresh_now()
 
     def action_save(self) -> None:
         if (screen := self.deck_screen) is not None:

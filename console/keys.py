@@ -24,6 +24,7 @@ Scope = Literal[
     "acts",
     "coverage",
     "history",
+    "fleet",
 ]
 """Where an action is at home: a screen, all of them, or whatever list (`grid`: a wave's entities, `rail`: its graph) or text has the focus."""
 
@@ -41,6 +42,7 @@ SCREENS: tuple[Scope, ...] = (
     "acts",
     "coverage",
     "history",
+    "fleet",
 )
 TITLES: dict[Scope, str] = {"everywhere": "everywhere", "list": "in lists", "pane": "in texts"}
 
@@ -124,7 +126,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("compare.truth", "t", "t", "truth", "Against the next pipe that says what really happened, or against none.", ("compare",), "truth"),
     Action("compare.dates", "a", "a", "all dates", "Over all dates that both versions have, or the newest alone.", ("compare",), "dates"),
     Action("compare.plot", "m", "m", "plot", "The next plot, where there is room for one only.", ("compare",), "plot"),
-    Action("workers.dead", "z", "z", "dead", "Show workers that are gone as well, or fold them away.", ("workers",), "dead"),
+    Action("workers.dead", "z", "z", "dead", "Show workers that are gone as well, or fold them away.", ("workers", "fleet"), "dead"),
+    _act("fleet.scale", "S", "scale", "Have more or fewer workers; a form says what that does before it does.", ("fleet",), "scale_fleet"),
+    _act("fleet.stop", "X", "stop", "Have the worker under the cursor end, in order; a question says what it runs.", ("fleet",), "stop_worker"),
+    _act("fleet.deploy", "D", "deploy", "Deploy an image; the plan is shown before anything is done.", ("fleet",), "deploy_fleet"),
+    Action("fleet.page", "o", "o", "AWS console", "Open the service's or worker's page in the AWS console, or copy its address.", ("fleet",), "open_page"),
     _more("wave.coverage", "h", "h", "coverage", "Which coming hours its flow's forecasts serve, and for whom it gets dark.", ("waves", "wave"), "coverage"),
     Action("coverage.task", "t", "t", "next task", "The coverage of the flow's next task that forecasts.", ("coverage",), "next_task"),
     Action("filter", "slash", "/", "filter", "A regular expression, !not; for entities status:failed task:NAME partition:P.", FILTERED, "filter"),
@@ -134,7 +140,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("wave.profile", "t", "t", "times", "Where the wave's time went: tasks, slots, what more workers would have done.", ("waves", "wave"), "profile"),
     Action("wave.history", "H", "H", "history", "The flow's waves over months, from the ledger.", ("waves", "wave"), "flow_history"),
     Action("profile.mode", "m", "m", "numbers slots entities", "Show the times another way: in numbers, by slot, by entity.", ("profile",), "mode"),
-    Action("focus", "tab", "tab", "next panel", "Go to the next panel.", ("wave", "entity", "pipes", "state")),
+    Action("focus", "tab", "tab", "next panel", "Go to the next panel.", ("wave", "entity", "pipes", "state", "fleet")),
     Action("back", "escape", "esc", "back", "Out of the filter, else to where this is in.", BELOW, "back"),
     _more("filter.clear", "escape", "esc", "no filter", "Clear the filter.", ("waves",), "back"),
     Action("help", "question_mark", "?", "help", "All keys, and what the glyphs mean.", _EVERYWHERE, "keys"),
@@ -144,6 +150,7 @@ ACTIONS: tuple[Action, ...] = (
     _more("go.state", "3", "3", "state", "Who is active, by partition.", _EVERYWHERE, "go('state')"),
     _more("go.workers", "4", "4", "workers", "The workers.", _EVERYWHERE, "go('workers')"),
     _more("go.acts", "5", "5", "acts", "Who did what.", _EVERYWHERE, "go('acts')"),
+    _more("go.fleet", "6", "6", "fleet", "Where workers run, how many there should be, and what is outstanding.", _EVERYWHERE, "go('fleet')"),
     _more("last", "minus", "-", "last view", "To the view before this one, and back.", _EVERYWHERE, "last"),
     _more("history.back", "left_square_bracket", "[", "back in time", "Through the views that were open.", _EVERYWHERE, "history(-1)"),
     _more("history.on", "right_square_bracket", "]", "forward", "Through the views that were open.", _EVERYWHERE, "history(1)"),

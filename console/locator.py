@@ -9,7 +9,7 @@ entity flights@main 2013-07-01T14 JFK-LAX [weather]     an entity, at a task; it
 pipes [VERSION[/NAME] [DATE [KEY]]] [vs VERSION]        a level of the pipes, or one pipe, beside that of another version
 coverage [FLOW[@VERSION] [TASK]]                        which coming hours the forecasts of a flow serve
 compare VERSION/NAME [DATE[..DATE]] vs VERSION [truth PIPE]   all pipes of a name in two versions, and which forecasts better
-state [NAME [PARTITION]] · workers [VERSION] · acts · history [FLOW@VERSION]
+state [NAME [PARTITION]] · workers [VERSION] · acts · history [FLOW@VERSION] · fleet [VERSION]
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ View = Literal[
     "acts",
     "coverage",
     "history",
+    "fleet",
 ]
 VIEWS: tuple[View, ...] = get_args(View)
 OF_A_WAVE: frozenset[View] = frozenset({"wave", "failures", "changes", "profile", "entity"})
@@ -56,7 +57,7 @@ class Locator:
         name: how people call it: `flights@main 2013-07-01T14`; at least one of both leads to a wave.
         entity: as users write it; of a state one of its partitions.
         task: of an entity one of its tasks; of a comparison the pipe that says what really happened.
-        path: of pipes `version` or `version/name`; a state's name; the version of workers; the `flow@version` of a coverage or history.
+        path: of pipes `version` or `version/name`; a state's name; the version of workers or a fleet; the `flow@version` of a coverage or history.
         date: of a comparison `first..last` as well.
         other: the version that pipes are compared with.
         filter: what the list of the view is filtered by.
@@ -143,7 +144,7 @@ def parse(text: str) -> Locator:
         return _compare(found, rest)
     if view == "state" and len(rest) == 2:
         return replace(found, path=rest[0], entity=_entity(rest[1]))
-    if len(rest) <= {"coverage": 2, "state": 1, "workers": 1, "history": 1}.get(view, 0):
+    if len(rest) <= {"coverage": 2, "state": 1, "workers": 1, "history": 1, "fleet": 1}.get(view, 0):
         path, task = (*rest, "", "")[:2]
         return replace(found, path=path, task=task)
     raise BadLocator(f"{view} takes no {' '.join(rest)!r}")

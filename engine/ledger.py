@@ -183,11 +183,16 @@ def _add_up(store: Waves, wave: Wave, board: bytes) -> _Sums:
 def _cost(sums: _Sums, known: Mapping[int, Worker]) -> Cost:
     vcpu = sum(known[who].size * seconds for who, seconds in sums.presence.items() if who in known)
     gb = sum(known[who].memory / 1e9 * seconds for who, seconds in sums.presence.items() if who in known)
-    prices = [_price(name) for name in ("WAVEDECK_PRICE_VCPU_HOUR", "WAVEDECK_PRICE_GB_HOUR")]
-    price = None
-    if any(p is not None for p in prices) and vcpu:
-        price = round((vcpu * (prices[0] or 0.0) + gb * (prices[1] or 0.0)) / 3600, 6)
+    price = priced(vcpu, gb) if vcpu else None
     return Cost(round(sum(sums.costs), 3), round(vcpu, 3), round(gb, 3), price)
+
+
+def priced(vcpu: float, gb: float) -> float | None:
+    """What so many vCPU seconds and GB-seconds cost by the prices of this process' environment; None where it has none."""
+    prices = [_price(name) for name in ("WAVEDECK_PRICE_VCPU_HOUR", "WAVEDECK_PRICE_GB_HOUR")]
+    if prices == [None, None]:
+        return None
+    return round((vcpu * (prices[0] or 0.0) + gb * (prices[1] or 0.0)) / 3600, 6)
 
 
 def _price(name: str) -> float | None:

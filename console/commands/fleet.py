@@ -4,7 +4,7 @@ import contextlib
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ from engine.errors import Refused, WavedeckError
 from engine.keys import check_version
 
 if TYPE_CHECKING:
-    from engine.fleet.house import Deployment, FleetWorker, House, LogLine, Service
+    from console.reports.fleet import Around, FleetRow
+    from engine.fleet.house import Deployment, FleetWorker, House, LogLine
     from engine.store.acts import Verb
 
 PROJECT = "wavedeck.toml"
@@ -91,20 +92,32 @@ def _record(verb: "Verb", version: str, detail: str) -> None:
         click.echo(clean(told), err=True)
 
 
-def _print_fleets(found: "list[tuple[Service, list[FleetWorker]]]") -> None:
+def _print_fleets(found: "Sequence[FleetRow]") -> None:
     from console import present
     from console.moment import now
+    from console.reports.fleet import money
     from console.widgets.text import short_seconds
 
+    services = [(row.service, row) for row in found]
     present.table(
-        ("VERSION", "HOUSE", "STATE", "DESIRED>", "RUNNING>", "PENDING>", "BOUNDS>", "IMAGE", "SAID"),
+        ("VERSION", "HOUSE", "STATE", "DESIRED>", "RUNNING>", "PENDING>", "BOUNDS>", "BACKLOG>", "IMAGE", "SAID"),
         (
-            (s.version, s.house, s.state, s.desired, s.running, s.pending, f"{s.least}–{s.most}", _digest(s.image), s.detail)
-            for s, _ in found
+            (
+                s.version, s.house, s.state, s.desired, s.running, s.pending, f"{s.least}–{s.most}",
+                f"{row.outstanding:,}" if row.around else "?", _digest(s.image), s.detail,
+            )
+            for s, row in services
         ),
         empty="no version has workers here; `wavedeck deploy` makes a fleet on ECS, `wavedeck fleet scale N` a local one",
-    )
-    workers = [worker for _, some in found for worker in some]
+    )  # fmt: skip
+    costs = [(s.version, cost) for s, row in services for cost in (row.around.costs if row.around else ())]
+    if costs:
+        present.lines("")
+        present.table(
+            ("VERSION", "A WAVE OF", "PRICE>", "VCPU-S>", "GB-S>", "MEDIAN OF>"),
+            ((v, c.flow, money(c.price), f"{c.vcpu:,.0f}", f"{c.gb:,.0f}", c.waves) for v, c in costs),
+        )
+    workers = [worker for _, row in services for worker in row.seen.workers]
     if workers:
         present.lines("")
         present.table(
@@ -119,23 +132,51 @@ def _print_fleets(found: "list[tuple[Service, list[FleetWorker]]]") -> None:
                 for w in workers
             ),
         )  # fmt: skip
+    present.lines(*(f"{s.version}: {row.seen.error}" for s, row in services if row.seen.error))
 
 
 def _digest(image: str) -> str:
-    """What is short of an image's digest and long enough to tell it from others."""
-    return image.rpartition("sha256:")[2][:12] or "–"
+    from console.reports.fleet import digest
+
+    return digest(image) or "–"
 
 
-def _as_json(found: "list[tuple[Service, list[FleetWorker]]]") -> list[dict[str, Any]]:
+def _as_json(found: "Sequence[FleetRow]") -> list[dict[str, Any]]:
     import msgspec
 
+    from console.reports.fleet import as_told
     from console.views import iso
 
     def times(worker: "FleetWorker") -> dict[str, Any]:
         told = msgspec.to_builtins(worker)
         return {**told, **{n: iso(told[n] * 1000) if told[n] else None for n in ("created", "started", "stopped")}}
 
-    return [{**msgspec.to_builtins(service), "workers": [times(w) for w in workers]} for service, workers in found]
+    return [
+        {
+            **msgspec.to_builtins(row.service),
+            **as_told(row),
+            "workers": [times(w) for w in row.seen.workers],
+            "error": row.seen.error,
+        }
+        for row in found
+    ]
+
+
+def _around(versions: "Sequence[str]") -> "dict[str, Around]":
+    """What Redis knows of these versions; nothing, and why, where it cannot be reached: a house can be looked at all the same."""
+    from redis.exceptions import RedisError
+
+    from console.reports.fleet import read_around
+    from console.widgets.text import clean
+
+    if not versions:
+        return {}
+    try:
+        with open_redis() as (redis, _):
+            return read_around(redis, versions)
+    except (WavedeckError, RedisError, OSError) as e:
+        click.echo(clean(f"wavedeck: no backlog and no costs, for Redis cannot be reached from here: {e}"), err=True)
+        return {}
 
 
 @click.group(invoke_without_command=True)
@@ -151,11 +192,14 @@ def fleet(
     """Which versions have workers, how many there should be, how many there are, and why some ended."""
     if context.invoked_subcommand is not None:
         return
-    from engine.fleet.house import Service
+    from dataclasses import replace
 
-    there = _house(house, settings)
-    services: list[Service] = [there.fleet(version).desired()] if version else list(there.services())
-    found = [(service, there.fleet(service.version).workers(stopped=stopped)) for service in services]
+    from console.reports.fleet import look, rows
+
+    seen = look(_house(house, settings), version or "")
+    if not stopped:
+        seen = tuple(replace(one, workers=tuple(w for w in one.workers if w.state != "stopped")) for one in seen)
+    found = rows(seen, _around([one.service.version for one in seen]))
     show(_as_json(found) if as_json else found, as_json, _print_fleets)
 
 

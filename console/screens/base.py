@@ -154,6 +154,10 @@ class DeckScreen(Screen[None]):
             rule.tell(message.reason, bad=True)
         self._look_at_age()
 
+    def refresh_now(self) -> None:
+        """Asks at once."""
+        self.feed.wake()
+
     def every_second(self) -> None:
         """What changes with the clock; not called while another screen hides this one."""
 

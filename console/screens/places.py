@@ -21,6 +21,7 @@ SCREENS: dict[View, str] = {
     "acts": "acts.ActsScreen",
     "coverage": "coverage.CoverageScreen",
     "history": "history.HistoryScreen",
+    "fleet": "fleet.FleetScreen",
 }
 
 
