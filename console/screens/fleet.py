@@ -201,7 +201,8 @@ class FleetScreen(DeckScreen):
         bad = [one.bad for one in ((row,) if row and row.bad else known) if one.bad]
         at = f"house as of {clock(self._house_at)}" if self._house_at else "asking the house"
         if self._trouble:
-            self.query_one("#rule", Rule).tell(self._trouble, at if self._house_at else "", bad=True)
+            old = f"{at}: " if self._house_at else ""
+            self.query_one("#rule", Rule).tell(f"{old}{self._trouble}", bad=True)
         elif bad:
             self.query_one("#rule", Rule).tell(f"✗ {bad[0]}", at, bad=True)
         else:
@@ -332,7 +333,7 @@ def about_worker(worker: FleetWorker, row: FleetRow) -> Iterator[TextLine]:
     told += [f"pid {worker.pid}"] if worker.pid else []
     yield line(Text(", ".join(filter(None, told)), "muted"))
     if worker.image:
-        odd = "  new workers start from another" if row.odd(worker) else ""
+        odd = "  new workers start from another" if row.odd(worker) and worker.state != "stopped" else ""
         yield line(Text("image ", "muted"), worker.image, Text(odd, Status.RUNNING))
     if worker.url:
         yield line(Text("page ", "muted"), worker.url)

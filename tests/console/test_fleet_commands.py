@@ -138,6 +138,7 @@ def test_deploy_says_what_it_would_do_does_it_and_then_has_nothing_to_do(desk: D
     [service] = desk.json("fleet", "--json")
     assert (service["version"], service["house"], service["desired"], service["state"]) == ("feature/x", "ecs", 0, "steady")
     assert (service["image"], service["cpu"], service["memory"], service["workers"]) == (IMAGE, 1.0, 2 << 30, [])
+    assert (service["backlog"]["outstanding"], service["wave_costs"], service["hourly"]) == (0, [], None)
     assert desk.json("fleet", "scale", "3", "--version", "feature/x", "--json")["workers"] == 3
     told = [(act.verb, act.version, act.origin, act.detail) for act in acts(redis)]
     assert told == [("scale", "feature/x", "command", "3 workers"), ("deploy", "feature/x", "command", IMAGE)]
@@ -193,6 +194,12 @@ def test_what_was_done_where_redis_cannot_be_reached_is_done_and_said(desk: Desk
     assert done.returncode == 0
     assert "main: 6 made" in done.stdout
     assert "this is not in the log of acts" in done.stderr
+
+    # And what is deployed is shown, without what Redis alone knows
+    shown = desk.run("fleet", "--json", WAVEDECK_REDIS_URL="redis://127.0.0.1:1")
+    assert "no backlog and no costs, for Redis cannot be reached" in shown.stderr
+    [service] = json.loads(shown.stdout)
+    assert (service["state"], service["backlog"], service["wave_costs"]) == ("steady", None, None)
 
 
 def test_a_stack_says_what_the_settings_do_not(desk: Desk) -> None:
