@@ -6,6 +6,7 @@
 import re
 
 import pytest
+from fake_house import town
 from played import PlayedApp, drawn, failing, stop_clock, styles
 from redis import Redis
 from side_by_side import two_versions
@@ -27,6 +28,7 @@ PLACES = {
     "workers": "workers",
     "acts": "acts",
     "history": "history shops@main",
+    "fleet": "fleet",
 }
 
 
@@ -49,7 +51,7 @@ async def test_screen(
 ) -> None:
     clock = stop_clock(monkeypatch)
     stage(redis, view)
-    app = PlayedApp(redis, clock, locator=PLACES[view])
+    app = PlayedApp(redis, clock, locator=PLACES[view], house=town)
     async with app.run_test(size=size) as pilot:
         await app.play(pilot)
         parts = ["\n".join(line.rstrip() for line in drawn(app))]
@@ -70,7 +72,7 @@ async def test_without_colours_it_says_the_same(redis: Redis, monkeypatch: pytes
         clock = stop_clock(monkeypatch)
         redis.flushall()
         stage(redis, view)
-        app = PlayedApp(redis, clock, locator=PLACES[view])
+        app = PlayedApp(redis, clock, locator=PLACES[view], house=town)
         async with app.run_test(size=(120, 36)) as pilot:
             await app.play(pilot)
             texts.append("\n".join(line.rstrip() for line in drawn(app)))
