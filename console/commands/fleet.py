@@ -80,13 +80,15 @@ def _record(verb: "Verb", version: str, detail: str) -> None:
     from redis.exceptions import RedisError
 
     from console.by import whoami
+    from console.widgets.text import clean
     from engine.store.acts import Act, Acts
 
     try:
         with open_redis(write=True) as (redis, _):
             Acts(redis).record(Act(0, verb, whoami(), "command", version, "", "", "", 0, detail))
     except (WavedeckError, RedisError, OSError) as e:
-        click.echo(f"wavedeck: this is not in the log of acts, for Redis cannot be reached from here: {e}", err=True)
+        told = f"wavedeck: this is not in the log of acts, for Redis cannot be reached from here: {e}"
+        click.echo(clean(told), err=True)
 
 
 def _print_fleets(found: "list[tuple[Service, list[FleetWorker]]]") -> None:

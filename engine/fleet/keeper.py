@@ -9,6 +9,7 @@ scale them all the same, the keeper holds a lock and obeys a file. In `fleet/<sl
 """
 
 import fcntl
+import logging
 import os
 import threading
 import time
@@ -24,6 +25,7 @@ from engine.fleet.house import FleetWorker
 from engine.fleet.local import WORKER, LocalFleet, LocalWorker
 from engine.fleet.names import slug
 
+log = logging.getLogger("wavedeck.fleet")
 TICK = 0.1
 """Seconds between two looks at the wish."""
 CALM = 5.0
@@ -158,8 +160,12 @@ class Keeper:
 
     def _keep(self) -> None:
         while not self._leaving.wait(TICK):
-            self._obey(self.place.wish())
-            self._tell()
+            try:
+                self._obey(self.place.wish())
+                self._tell()
+            except OSError as e:  # no process or file can be made now: tried again
+                log.warning("the local workers of %s: %s", self.place.version, e)
+                self._leaving.wait(CALM)
 
     def _obey(self, wish: Wish) -> None:
         workers = self._fleet.workers()

@@ -249,6 +249,8 @@ class Plane:
             raise AwsError("ServiceNotActiveException", "Service was not ACTIVE.")
         if "capacityProviderStrategy" in q:
             rules.strategy(q["capacityProviderStrategy"])
+            if not q.get("forceNewDeployment"):
+                raise invalid("A new deployment must be forced to update the capacity provider strategy.")
         if "networkConfiguration" in q:
             rules.network(q)
         service.desired = q.get("desiredCount", service.desired)

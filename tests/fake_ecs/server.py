@@ -70,6 +70,7 @@ class FakeEcs:
         self.plane.endpoint = self.url
         self.plane.environment |= self.environment  # a task has its role's credentials
         self._leaving = threading.Event()
+        self._broken: Exception | None = None
         self._threads = [
             threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True),
             threading.Thread(target=self._tick, daemon=True),
@@ -91,6 +92,8 @@ class FakeEcs:
             if task.process is not None:
                 task.process.wait()
         shutil.rmtree(self.plane.folder, ignore_errors=True)
+        if self._broken is not None:
+            raise RuntimeError("FakeEcs itself broke") from self._broken
 
     @property
     def environment(self) -> dict[str, str]:
@@ -175,10 +178,14 @@ class FakeEcs:
             return 200, {"protection": {"ProtectionEnabled": task.is_protected, "TaskArn": task.arn}}
 
     def _tick(self) -> None:
-        while not self._leaving.wait(TICK):
-            self.plane.tick()
-            with self.plane.held():
-                self.logs.tick()
+        try:
+            while not self._leaving.wait(TICK):
+                self.plane.tick()
+                with self.plane.held():
+                    self.logs.tick()
+        except Exception as e:
+            self._broken = e
+            raise
 
 
 @cache

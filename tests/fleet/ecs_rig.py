@@ -1,6 +1,7 @@
 """A house on FakeEcs, and flows in images for it."""
 
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,24 +48,25 @@ def forecast(sales):
 
 
 class Time:
-    """A clock that runs only when somebody sleeps. `slept`: how long, each time."""
+    """A clock that runs only when somebody sleeps. `slept`: how long, each time. `real`: seconds that a sleep takes all the same, for
+    what tasks do meanwhile."""
 
-    def __init__(self) -> None:
-        self.now, self.slept = 0.0, list[float]()
+    def __init__(self, real: float = 0.0) -> None:
+        self.now, self.slept, self.real = 0.0, list[float](), real
 
     def clock(self) -> float:
         return self.now
 
     def sleep(self, seconds: float) -> None:
+        time.sleep(self.real)
         self.slept.append(seconds)
         self.now += seconds
 
 
 def a_house(account: Account = ACCOUNT, time: Time | None = None) -> EcsHouse:
     """A house; with `time` on that clock, and its waits are as long as they may be."""
-    if time is None:
-        return EcsHouse(account)
-    return EcsHouse(account, aws=Aws(account.region, clock=time.clock, sleep=time.sleep, draw=lambda: 1.0))
+    aws = None if time is None else Aws(account.region, clock=time.clock, sleep=time.sleep, draw=lambda: 1.0)
+    return EcsHouse(account, aws=aws)
 
 
 def a_folder(folder: Path, *, value: str = "1", entities: int = 20) -> Path:

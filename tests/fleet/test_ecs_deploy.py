@@ -10,7 +10,7 @@ from servers import eventually
 
 from engine.errors import NotFound, Refused
 from engine.fleet.ecs.names import from_tag, names, to_tag
-from engine.fleet.house import Deployment, Spec
+from engine.fleet.house import Deployment, FleetError, Spec
 
 __all__ = ["ecs"]
 
@@ -81,6 +81,20 @@ def test_what_changed_is_shown_and_only_that_is_altered(ecs: FakeEcs) -> None:
     assert signs(fleet.deploy(Spec(OTHER, most=7))) == "======"
 
 
+def test_another_mix_of_spot_and_on_demand_is_a_new_deployment(ecs: FakeEcs) -> None:
+    fleet = a_house().fleet(VERSION)
+    fleet.deploy(Spec(IMAGE))
+
+    fleet.deploy(Spec(IMAGE, cpu=2048))
+    done = fleet.deploy(Spec(IMAGE, cpu=2048, spot=9))
+
+    assert done.changes[4].lines == ("capacityProviderStrategy[FARGATE_SPOT].weight: 4 → 9",)
+    size, mix = ecs.requests("UpdateService")
+    assert "capacityProviderStrategy" not in size  # AWS takes it with a forced deployment only
+    assert mix["forceNewDeployment"]
+    assert fleet.deploy(Spec(IMAGE, cpu=2048, spot=9)).unchanged
+
+
 def test_a_variable_that_is_not_set_any_more_is_shown_as_gone(ecs: FakeEcs) -> None:
     a_house().fleet(VERSION).deploy(Spec(IMAGE, flows="my.flows"))
 
@@ -136,6 +150,45 @@ def test_undeploy_removes_all_but_the_lines(ecs: FakeEcs) -> None:
 
     # And it can be deployed again
     assert signs(fleet.deploy(Spec(IMAGE))) == "=+++++"
+
+
+def test_undeploy_does_not_end_a_busy_worker_and_says_so(ecs: FakeEcs, tmp_path: Path) -> None:
+    # Given a worker that is protected
+    (tmp_path / "wavedeck").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "wavedeck").chmod(0o755)
+    fleet = a_house(time=Time()).fleet(VERSION)
+    fleet.deploy(Spec(ecs.push("registry/idle", tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin")))
+    fleet.scale(1)
+    eventually(lambda: fleet.desired().running == 1)
+    [task] = ecs.tasks()
+    ecs.plane.protect(task.id, True, 60)
+
+    with pytest.raises(FleetError, match=r"workers of feature/x have not ended: busy ones are spared"):
+        fleet.undeploy()
+    assert not task.is_leaving
+
+    # When it is idle, or ended all the same, undeploy goes on
+    fleet.stop(task.id, "it may not go on")
+    eventually(lambda: not fleet.workers())
+    assert fleet.undeploy().changes[-1].sign == "!"
+    assert fleet.desired().state == "absent"
+
+
+def test_undeploy_waits_for_an_init_that_runs(ecs: FakeEcs, tmp_path: Path) -> None:
+    (tmp_path / "wavedeck").write_text("#!/bin/sh\ntrap 'sleep 0.3; exit 0' TERM\necho ready\nwhile :; do sleep 0.02; done\n")
+    (tmp_path / "wavedeck").chmod(0o755)
+    time = Time(real=0.1)
+    fleet = a_house(time=time).fleet(VERSION)
+    fleet.deploy(Spec(ecs.push("registry/idle", tmp_path, PATH=f"{tmp_path}:/usr/bin:/bin")))
+    fleet.run_init(["shop"], token="t")  # noqa: S106
+    [task] = ecs.tasks()
+    eventually(lambda: "ready" in task.log.read_text(), 20)
+
+    fleet.undeploy()
+
+    assert task.exit_code == 0
+    assert time.slept
+    assert fleet.desired().state == "absent"
 
 
 def test_the_number_of_workers_stays_within_its_bounds_and_is_not_asked_for_twice(ecs: FakeEcs) -> None:

@@ -12,6 +12,7 @@ from servers import eventually, is_running
 
 from engine.errors import NotFound, Refused
 from engine.fleet.house import About, Spec
+from engine.fleet.local import LocalFleet
 from engine.fleet.local_house import LocalHouse
 
 OBEDIENT = ("bash", "-c", 'trap "echo leaving; exit 0" TERM; echo ready; while :; do sleep 0.05; done', "worker")
@@ -73,6 +74,25 @@ def test_a_fleet_that_nobody_keeps_is_not_scaled_into_the_void(home: Path) -> No
 
     assert house.services() == []
     assert house.fleet(VERSION).workers() == []
+
+
+def test_a_keeper_that_cannot_start_a_worker_now_tries_again(house: LocalHouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a machine on which no process can be made
+    monkeypatch.setattr("engine.fleet.keeper.CALM", 0.1)
+    real, refused = LocalFleet.scale, list[int]()
+
+    def scale(fleet: LocalFleet, count: int) -> None:
+        if len(refused) < 2:
+            refused.append(count)
+            raise BlockingIOError("Resource temporarily unavailable")
+        real(fleet, count)
+
+    monkeypatch.setattr(LocalFleet, "scale", scale)
+
+    house.fleet(VERSION).scale(1)
+
+    eventually(lambda: house.fleet(VERSION).desired().running == 1, 20)
+    assert refused == [1, 1]
 
 
 def test_only_one_keeps_a_fleet(house: LocalHouse, home: Path) -> None:

@@ -55,7 +55,7 @@ _TABLE: Sequence[tuple[Cause, str]] = (
     (
         Cause.BUSY,
         r"update ?in ?progress|internal ?(server ?)?(error|failure)|service ?unavailable|server ?exception"
-        r"|request ?timeout|concurrent ?(update|modification)|operation ?aborted",
+        r"|request ?timeout|concurrent ?(update|modification)|operation ?aborted|cluster ?contains",
     ),
     (Cause.MISSING, r"not ?found|does not exist|^MISSING$|unable to describe|not ?active|inactive"),
 )

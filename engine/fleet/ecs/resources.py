@@ -14,8 +14,12 @@ from engine.fleet.ecs.names import CONTENT_TAG, IMAGE_TAG, SERVICE, Names, tags
 from engine.fleet.ecs.wanted import STOP_TIMEOUT, content
 from engine.fleet.house import FleetError
 
-DRAINED_WITHIN = STOP_TIMEOUT + 180.0
-"""Seconds that a service has for its last task to end."""
+PATIENCE = STOP_TIMEOUT + 180.0
+"""Seconds for what AWS does in its own time, such as ending the last task of a service."""
+BUSY = (
+    "workers of {} have not ended: busy ones are spared; `wavedeck undeploy` again goes on waiting, "
+    "`wavedeck fleet stop WORKER` ends one all the same"
+)
 LOOK_EVERY = 3.0
 
 
@@ -130,15 +134,26 @@ class Cluster(Resource):
         marks = tag_list({**tags(self.names.version), CONTENT_TAG: self.content})
         if found is None:
             aws.call("ecs", "create_cluster", clusterName=self.name, tags=marks, **self.wanted)
+            wait(aws, lambda: self._is_active(aws), f"the cluster {self.name} is not ready; `wavedeck deploy` again goes on")
             return
         aws.call("ecs", "put_cluster_capacity_providers", cluster=self.name, **self.wanted)
         aws.call("ecs", "tag_resource", resourceArn=found.arn, tags=marks)
 
     def remove(self, aws: Aws, found: Found) -> None:  # noqa: ARG002
-        for task in list(aws.pages("ecs", "list_tasks", "taskArns", cluster=self.name)):  # of init: the service has none by now
+        tasks = list(aws.pages("ecs", "list_tasks", "taskArns", cluster=self.name))  # of init: the service has none by now
+        for task in tasks:
             aws.call("ecs", "stop_task", cluster=self.name, task=task, reason="undeploy")
-        wait(aws, lambda: not list(aws.pages("ecs", "list_tasks", "taskArns", cluster=self.name)), f"tasks of {self.name}")
+        late = f"tasks of {self.name} have not ended; `wavedeck undeploy` again goes on"
+        wait(aws, lambda: all(self._has_ended(aws, task) for task in tasks), late)
         aws.call("ecs", "delete_cluster", cluster=self.name)
+
+    def _has_ended(self, aws: Aws, task: str) -> bool:
+        tasks = aws.call("ecs", "describe_tasks", cluster=self.name, tasks=[task]).get("tasks", ())
+        return all(one.get("lastStatus") == "STOPPED" for one in tasks)
+
+    def _is_active(self, aws: Aws) -> bool:
+        found = self.read(aws)
+        return found is not None and found.facts.get("status") == "ACTIVE"
 
 
 @dataclass
@@ -202,14 +217,19 @@ class EcsService(Resource):
         if found is None:
             aws.call("ecs", "create_service", serviceName=SERVICE, desiredCount=self.count, tags=marks, **place, **request)
             return
+        if _kinds(found.facts) == _kinds(request):
+            del request["capacityProviderStrategy"]
+        else:
+            request["forceNewDeployment"] = True  # or AWS refuses to alter it
         aws.call("ecs", "update_service", service=SERVICE, **place, **request)
         aws.call("ecs", "tag_resource", resourceArn=found.arn, tags=marks)
 
     def remove(self, aws: Aws, found: Found) -> None:  # noqa: ARG002
         place = {"cluster": self.names.cluster, "service": SERVICE}
         aws.call("ecs", "update_service", desiredCount=0, **place)
-        wait(aws, lambda: _is_drained(aws, self.names.cluster), f"the workers of {self.names.version}")
+        wait(aws, lambda: _is_drained(aws, self.names.cluster), BUSY.format(self.names.version))
         aws.call("ecs", "delete_service", **place)
+        wait(aws, lambda: read_service(aws, self.names.cluster) is None, BUSY.format(self.names.version))
 
 
 @dataclass
@@ -274,25 +294,28 @@ def read_target(aws: Aws, names: Names) -> Mapping[str, Any] | None:
     return targets[0] if targets else None
 
 
-def wait(aws: Aws, done: Callable[[], bool], what: str) -> None:
+def wait(aws: Aws, done: Callable[[], bool], late: str) -> None:
     """Until `done()`.
 
     Raises:
-        FleetError: it took too long; calling again goes on waiting.
+        FleetError: it took too long, with the text `late`.
     """
-    until = aws.clock() + DRAINED_WITHIN
+    until = aws.clock() + PATIENCE
     while not done():
         if aws.clock() > until:
-            raise FleetError(
-                f"{what} have not ended within {DRAINED_WITHIN:g} s: busy ones are spared; `wavedeck undeploy` again goes on waiting, "
-                "`wavedeck fleet stop WORKER` ends one all the same"
-            )
+            raise FleetError(f"{late} (after {PATIENCE:g} s)")
         aws.sleep(LOOK_EVERY)
 
 
 def _is_drained(aws: Aws, cluster: str) -> bool:
     service = read_service(aws, cluster)
     return service is None or not (service.get("runningCount") or service.get("pendingCount"))
+
+
+def _kinds(service: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+    """The strategy of a service or a request, in one form."""
+    items = service.get("capacityProviderStrategy") or ()
+    return sorted((item["capacityProvider"], item.get("base") or 0, item.get("weight") or 0) for item in items)
 
 
 def _digest(image: str) -> str:
