@@ -110,7 +110,10 @@ def forecast(work: Work, workers: int, slots: int, *, running: int = 0, launches
     arrivals = [0.0] * there + launches.arrivals(workers - there)
     together = all_done(work.seconds, arrivals, slots)
     one = max(work.longest, FILLED if work.seconds > FILLED else 0.0)
-    return Forecast(workers, max(together, arrivals[0] + work.longest), together + one)
+    latest, apart = together + one, math.ceil(work.entities / slots)
+    if 0 < apart <= workers:  # when so many have come, each entity has a slot of its own
+        latest = min(latest, arrivals[apart - 1] + max(one, work.longest))
+    return Forecast(workers, max(together, arrivals[0] + work.longest), latest)
 
 
 def all_done(seconds: float, arrivals: Sequence[float], slots: int) -> float:

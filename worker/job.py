@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from engine.errors import BadFlow
 from engine.flow import Flow
@@ -39,6 +39,32 @@ class Schedule:
         return min((t for t, needs in zip(self.timeouts, self.needs, strict=True) if needs), default=float("inf"))
 
 
+@lru_cache(maxsize=256)
+def read_schedule(names: tuple[str, ...], block: str) -> Schedule:
+    """What a script's block of lines says to the tasks of a plan.
+
+    Raises:
+        BadFlow: it has other tasks, or one waits for what is not before it.
+    """
+    lines = {line.task: line for line in parse_block(block)}
+    if tuple(lines) != names:
+        raise BadFlow(f"has the tasks {tuple(lines)}, its plan {names}")
+    depth: dict[str, int] = {}
+    for name, line in lines.items():
+        if unknown := [a for a in line.after if a not in depth]:
+            raise BadFlow(f"is in the wrong order: {name} waits for {unknown[0]}, which is not before it")
+        depth[name] = 1 + max((depth[a] for a in line.after), default=-1)
+    index = {name: number for number, name in enumerate(names)}
+    return Schedule(
+        rounds=tuple(
+            tuple(index[n] for n, d in depth.items() if d == level) for level in range(1 + max(depth.values(), default=-1))
+        ),
+        needs=tuple(tuple(index[a] for a in line.after) for line in lines.values()),
+        timeouts=tuple(line.timeout for line in lines.values()),
+        limits=tuple(line.limit for line in lines.values()),
+    )
+
+
 class Job:
     """One wave in one slot. `number` stands for it in shared memory."""
 
@@ -72,21 +98,8 @@ class Job:
         return [self._schedules.get(block) or self._read(block) for block in blocks]
 
     def _read(self, block: str) -> Schedule:
-        lines = {line.task: line for line in parse_block(block)}
-        if tuple(lines) != self.plan.names:
-            raise BadFlow(f"the script of wave {self.wave.id} has the tasks {tuple(lines)}, its plan {self.plan.names}")
-        depth: dict[str, int] = {}
-        for name, line in lines.items():
-            if unknown := [a for a in line.after if a not in depth]:
-                raise BadFlow(f"the script of wave {self.wave.id}: {name} waits for {unknown[0]}, which is not before it")
-            depth[name] = 1 + max((depth[a] for a in line.after), default=-1)
-        index = self.plan.index
-        self._schedules[block] = schedule = Schedule(
-            rounds=tuple(
-                tuple(index[n] for n, d in depth.items() if d == level) for level in range(1 + max(depth.values(), default=-1))
-            ),
-            needs=tuple(tuple(index[a] for a in line.after) for line in lines.values()),
-            timeouts=tuple(line.timeout for line in lines.values()),
-            limits=tuple(line.limit for line in lines.values()),
-        )
+        try:
+            self._schedules[block] = schedule = read_schedule(self.plan.names, block)
+        except BadFlow as e:
+            raise BadFlow(f"the script of wave {self.wave.id} {e}") from None
         return schedule

@@ -46,6 +46,11 @@ class LettingGo:
         self._asking: subprocess.Popen[bytes] | None = None
         self._busy_at = self._looked_at = time.monotonic()
 
+    @property
+    def pid(self) -> int:
+        """The process that asks the house; 0 when there is none."""
+        return self._asking.pid if self._asking is not None else 0
+
     def tend(self, busy: bool, now: float) -> None:
         """Looks now and then; `now`: monotonic seconds.
 

@@ -29,15 +29,17 @@ class Scribe:
         """`leave`: what a process that the watcher forks does first."""
         self._redis, self._url, self._version, self._name, self._leave = redis, url, version, name, leave
         self._written: set[str] = set()
-        self._pid, self._since = 0, 0.0
+        self.pid = 0
+        """The process that writes; 0 when there is none."""
+        self._since = 0.0
 
     def look(self) -> None:
         """Starts a scribe when a wave has ended that has no record."""
-        if self._pid or not self._missing():
+        if self.pid or not self._missing():
             return
         parent = os.getpid()
-        self._pid, self._since = os.fork(), time.monotonic()
-        if self._pid == 0:
+        self.pid, self._since = os.fork(), time.monotonic()
+        if self.pid == 0:
             try:
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -50,17 +52,17 @@ class Scribe:
 
     def reap(self, longest: float = SCRIBE) -> None:
         """Notes the end of a scribe; one that hangs for `longest` seconds is ended."""
-        if not self._pid:
+        if not self.pid:
             return
         if time.monotonic() - self._since > longest:
-            os.kill(self._pid, signal.SIGKILL)  # ours until we have waited for it
-        if os.waitpid(self._pid, os.WNOHANG)[0]:
-            self._pid = 0
+            os.kill(self.pid, signal.SIGKILL)  # ours until we have waited for it
+        if os.waitpid(self.pid, os.WNOHANG)[0]:
+            self.pid = 0
 
     def finish(self) -> None:
         """Before the worker leaves: what has ended by now is written, by us or by somebody else."""
         asked = time.monotonic()
-        while self._pid:
+        while self.pid:
             self.reap(asked + PATIENCE - self._since)
             time.sleep(0.01)
         until = time.monotonic() + LATER

@@ -64,6 +64,12 @@ class _DrainedError(Exception):
     """The slot was told to drain while it slept."""
 
 
+@functools.lru_cache(maxsize=32)
+def _plan(stored: bytes) -> Plan:
+    """A plan as it is stored with each wave: a flow's next wave has the same."""
+    return Plan.from_json(stored)
+
+
 class Slot:
     """The slot's process, after the fork."""
 
@@ -339,7 +345,7 @@ class Slot:
             self._not_ours.add(name)
             return None
         try:
-            job = Job(wave, Plan.from_json(plan), body.decode(), self.flows, next(self._numbers))
+            job = Job(wave, _plan(plan), body.decode(), self.flows, next(self._numbers))
         except WavedeckError as e:
             log.error("wave %s cannot be served: %s", name, e, extra={"wave": name})  # noqa: TRY400
             return None

@@ -227,10 +227,11 @@ class Watcher:
 
     def _reap_orphans(self) -> None:
         """What a task's processes have left behind is our child (`adopt`), and stays a zombie until somebody asks for it."""
+        ours = {*self._children, self._scribe.pid, self._letting_go.pid, self._guardian.pid if self._guardian else 0}
         with contextlib.suppress(ChildProcessError):
             while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                if ended.si_pid in self._children or (self._guardian and ended.si_pid == self._guardian.pid):
-                    break
+                if ended.si_pid in ours:
+                    break  # whoever started it asks for it
                 os.waitpid(ended.si_pid, 0)
 
     def _mourn(self, child: Child, code: int, now: float) -> bool:
