@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input
 
@@ -51,6 +52,16 @@ class Confirm(Line):
         yield self._text[:width], palette.lit
 
 
+class Told(TextPane):
+    """What will happen; says so when it has another height, which is some time after it has other lines."""
+
+    class Sized(Message):
+        """It has another size."""
+
+    def on_resize(self, _event: events.Resize) -> None:
+        self.post_message(self.Sized())
+
+
 class ActDialog(ModalScreen[Result | None]):
     """A dialog before an act that changes something. Escape, `n` and the first button leave everything as it is; only the
     second button acts, once, and in read-only mode not even that."""
@@ -73,7 +84,7 @@ class ActDialog(ModalScreen[Result | None]):
         with Vertical(id="dialog"):
             yield Rule(id="title")
             yield from self.fields()
-            yield TextPane(id="consequences").set_class(True, "consequences")
+            yield Told(id="consequences").set_class(True, "consequences")
             with Horizontal(id="confirm", classes="field"):
                 yield Confirm()
                 yield Field(id="typed", compact=True, select_on_focus=False)
@@ -123,6 +134,7 @@ class ActDialog(ModalScreen[Result | None]):
         self._look_at_typed()
         self.call_after_refresh(self._tell_title)
 
+    @on(Told.Sized)
     def _tell_title(self) -> None:
         pane = self.query_one("#consequences", TextPane)
         more = "pgdn: more · " if pane.virtual_size.height > pane.size.height else ""

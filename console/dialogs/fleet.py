@@ -157,10 +157,8 @@ def _scaling(crew: Crew, count: int, will: int) -> Iterator[TextLine]:
     if more > 0:
         yield line(Text(many(more, "worker"), "lit"), Text(f"{each} {'starts' if more == 1 else 'start'}", "muted"))
     else:
-        yield line(
-            Text(many(-more, "worker"), "lit"),
-            Text(f" {'ends' if more == -1 else 'end'}: idle ones first where they are protected; what they run is finished or given back", "muted"),
-        )  # fmt: skip
+        how = "busy ones when they are done" if s.house == "ecs" else "the youngest, which finish what they run or give it back"
+        yield line(Text(many(-more, "worker"), "lit"), Text(f" {'ends' if more == -1 else 'end'}: {how}", "muted"))
     yield line(Text(f"{crew.busy:,}", "lit"), Text(f" of those alive {'is' if crew.busy == 1 else 'are'} busy now", "muted"))
     b = crew.backlog
     yield line(Text(units(b.outstanding), "lit"), Text(f" outstanding: {b.pending:,} pending, {b.running:,} running", "muted"))

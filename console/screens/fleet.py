@@ -124,9 +124,9 @@ class FleetScreen(DeckScreen):
 
     def _settle(self) -> None:
         """When to look again."""
-        kinds = {one.service.house for one in self._seen or ()} or {"ecs"}
         took = time.monotonic() - self._began
-        self._asking, self._due = "", time.monotonic() + min(max(*(EVERY[k] for k in kinds), SHARE * took, 0.0), LONGEST)
+        every = EVERY.get(self.deck.house_name, max(EVERY.values()))
+        self._asking, self._due = "", time.monotonic() + min(max(every, SHARE * took), LONGEST)
 
     def show(self, body: object) -> None:
         assert isinstance(body, AroundNews)  # noqa: S101

@@ -111,6 +111,7 @@ async def test_dialogs(
         await app.play(pilot)
         if dialog == "S":
             await fill(pilot, "#count", "12")
+            await app.play(pilot)
         told = "\n".join(line.rstrip() for line in drawn(app))
     assert told + "\n" == snapshot(extension_class=Text)
 
@@ -294,6 +295,9 @@ async def test_scaling_says_what_it_does_and_no_is_the_default(
         assert "4 → 20" in text and "30 is outside its bounds: 0 to 20" in text and "16 workers of 1 vCPU" in text
         assert "40 units outstanding" in text and "1 of those alive is busy now" in text
         assert "0.237 → 1.19 an hour" in text
+        await fill(pilot, "#count", "0")
+        text = await play(app, pilot)
+        assert "4 workers end: busy ones when they are done" in text and "they wait until there are workers again" in text
 
         await pilot.press("enter", "enter")  # from the field to No, and No
         await app.play(pilot)
