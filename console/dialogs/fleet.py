@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from engine.store.acts import Verb
     from engine.store.backlog import Backlog
     from engine.store.connect import Client
-    from engine.store.workers import SlotState
+    from engine.store.workers import SlotState, Worker
 
 
 def noted(redis: Client, verb: Verb, version: str, detail: str) -> str:
@@ -209,10 +210,10 @@ class StopDialog(ActDialog[str]):
         self.act("stop", deed)
 
 
-def _same(heard: Any, worker: FleetWorker) -> bool:
+def _same(heard: Worker, worker: FleetWorker) -> bool:
     """Whether a heartbeat is that of a worker of a house."""
     task = heard.task.rpartition("/")[2]
-    return bool(task == worker.name if task else worker.pid and heard.pid == worker.pid)
+    return bool(task == worker.name if task else worker.pid and (heard.pid, heard.host) == (worker.pid, socket.gethostname()))
 
 
 def stopping(worker: FleetWorker, runs: list[SlotState]) -> Iterator[TextLine]:
