@@ -128,7 +128,6 @@ class ProfileScreen(WaveVerbs):
         yield self.foot()
 
     def on_mount(self) -> None:
-        super().on_mount()
         self.query_one(Rule).tell("adding up …")
 
     def source(self) -> Source:
