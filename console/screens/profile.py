@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.style import Style
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
@@ -101,10 +101,9 @@ class Numbers(TextPane):
         self._profile = profile
         self.put(lines(profile, line_width(self)))
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         if self._profile is not None:
             self.put(lines(self._profile, line_width(self)))
-        super().on_resize(event)
 
 
 class ProfileScreen(WaveVerbs):

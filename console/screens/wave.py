@@ -263,7 +263,6 @@ class WaveScreen(WaveParts):
     def on_refusal(self, message: Refusal) -> None:
         self._steps.clear()
         self._asks.refused(message.name)
-        super().on_refusal(message)
         self._pick()
 
     def action_back(self) -> None:
