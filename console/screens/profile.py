@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.style import Style
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
@@ -101,7 +101,7 @@ class Numbers(TextPane):
         self._profile = profile
         self.put(lines(profile, line_width(self)))
 
-    def on_resize(self) -> None:
+    def on_resize(self, _event: events.Resize) -> None:
         if self._profile is not None:
             self.put(lines(self._profile, line_width(self)))
 
