@@ -41,11 +41,11 @@ class Scribe:
         self.pid, self._since = os.fork(), time.monotonic()
         if self.pid == 0:
             try:
+                os.nice(10)
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 die_with(parent)
                 self._leave()
-                os.nice(10)
                 self._write(connect(self._url, timeout=5, retries=1))
             finally:
                 os._exit(0)

@@ -102,9 +102,16 @@ class Rig:
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("worker-*.log")))
 
     def slots_of(self, process: "subprocess.Popen[str]") -> list[int]:
-        """The processes of a worker's slots; its first child is the guardian."""
+        """The processes of a worker's slots; its first child is the guardian, and who writes the ledger stands back."""
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        return [int(pid) for pid in children[1:]]
+        return [int(pid) for pid in children[1:] if not self._stands_back(int(pid))]
+
+    @staticmethod
+    def _stands_back(pid: int) -> bool:
+        try:
+            return os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+        except ProcessLookupError:
+            return True
 
     def close(self) -> None:
         """Ends every worker that is still there, with all of its processes."""
