@@ -12,6 +12,7 @@ from servers import eventually
 from test_kill import ENTITIES, FLOW, all_is_there, in_mid_wave, witness
 
 from engine.store.connect import connect
+from engine.store.wave import Wave
 from engine.store.waves import Waves
 
 
@@ -35,9 +36,16 @@ def promoted(house: SentinelHouse) -> bool:
     return False
 
 
+def copied(house: SentinelHouse, wave: Wave) -> None:
+    """Waits until the replica hears what the master does: it is «up» a second before."""
+    with house.replica.client() as replica:
+        eventually(lambda: Waves(replica).find(wave.id, "main"), 20, what="the replica has the wave")
+
+
 def test_a_master_that_dies_in_mid_wave_is_replaced_by_its_replica(guarded: Rig, house: SentinelHouse) -> None:
     # Given
     wave = guarded.launch(guarded.flow(FLOW), *ENTITIES)
+    copied(house, wave)
     workers = [guarded.start("--slots", "1", "--lease", "2", "--until-idle") for _ in range(2)]
     in_mid_wave(guarded)
 
@@ -59,6 +67,7 @@ def test_a_master_that_was_only_silent_comes_back_as_a_replica_and_nobody_writes
 ) -> None:
     """Connections to it are open still, and it answers: that it is read-only."""
     wave = guarded.launch(guarded.flow(FLOW), *ENTITIES)
+    copied(house, wave)
     workers = [guarded.start("--slots", "1", "--lease", "2", "--until-idle") for _ in range(2)]
     in_mid_wave(guarded)
 
@@ -76,8 +85,8 @@ def test_a_master_that_was_only_silent_comes_back_as_a_replica_and_nobody_writes
 def test_claims_that_the_replica_never_heard_of_are_made_again(guarded: Rig, house: SentinelHouse) -> None:
     """Replication is asynchronous: what was acknowledged last may be lost. The entities are then served again."""
     wave = guarded.launch(guarded.flow(FLOW), *ENTITIES)
+    copied(house, wave)
     with house.replica.client() as replica:
-        eventually(lambda: Waves(replica).find(wave.id, "main"), what="the replica has the wave")
         replica.config_set("masteruser", "nobody")
         replica.config_set("masterauth", "wrong")
         replica.execute_command("CLIENT", "KILL", "TYPE", "master")
