@@ -5,45 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Scope = Literal[
-    "everywhere",
-    "list",
-    "grid",
-    "rail",
-    "pane",
-    "waves",
-    "wave",
-    "failures",
-    "changes",
-    "profile",
-    "entity",
-    "pipes",
-    "compare",
-    "state",
-    "workers",
-    "acts",
-    "coverage",
-    "history",
-    "fleet",
-]
+from console.locator import VIEWS, View
+
+Scope = Literal["everywhere", "list", "grid", "rail", "pane"] | View
 """Where an action is at home: a screen, all of them, or whatever list (`grid`: a wave's entities, `rail`: its graph) or text has the focus."""
 
-SCREENS: tuple[Scope, ...] = (
-    "waves",
-    "wave",
-    "failures",
-    "changes",
-    "profile",
-    "entity",
-    "pipes",
-    "compare",
-    "state",
-    "workers",
-    "acts",
-    "coverage",
-    "history",
-    "fleet",
-)
+SCREENS: tuple[Scope, ...] = VIEWS
 TITLES: dict[Scope, str] = {"everywhere": "everywhere", "list": "in lists", "pane": "in texts"}
 
 WAVES: tuple[Scope, ...] = ("waves", "wave", "failures", "changes", "entity")
