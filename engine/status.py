@@ -57,7 +57,9 @@ OPEN = frozenset({Cell.PENDING, Cell.RUNNING})
 LEGAL: frozenset[tuple[Cell, Cell]] = frozenset(
     [
         (Cell.PENDING, Cell.RUNNING),
+        (Cell.PENDING, Cell.FINISHED),
         (Cell.PENDING, Cell.REUSED),
+        (Cell.PENDING, Cell.FALLBACK),
         (Cell.PENDING, Cell.BLOCKED),
         (Cell.PENDING, Cell.CANCELLED),
         (Cell.PENDING, Cell.FAILED),
@@ -74,7 +76,7 @@ LEGAL: frozenset[tuple[Cell, Cell]] = frozenset(
         (Cell.FALLBACK, Cell.REUSED),
     ]
 )
-"""Every step a cell may take. Running → Pending is a cell given back by a worker that could not end it; Running → Reused one whose
+"""Every step a cell may take. Pending → Finished is one so brief that its start was told with its end; Running → Pending is a cell given back by a worker that could not end it; Running → Reused one whose
 pipe was there when its turn came, written late by an earlier holder; Finished → Failed
 is one whose value the store then refused (another's value was there, or there was no room), Finished → Reused one whose value its
 own earlier holder, taken for dead, had written meanwhile."""

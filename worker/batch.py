@@ -1,7 +1,8 @@
 """A claim taken through its tasks: round after round, all entities of the batch together.
 
-A round's results and the starts of the next leave in one trip. Values that this batch wrote are at hand: a pipe never
-changes, so reading it back would only cost. While a cell is slow, the slot's monitor calls `tend`: what is finished is
+A round's results and the starts of the next leave in one trip. Rounds that are brief, by what the tasks took last, are not told of one by
+one: their results leave together, in a trip that writes no value whose inputs it could not write. Values that this batch wrote are at
+hand: a pipe never changes, so reading it back would only cost. While a cell is slow, the slot's monitor calls `tend`: what is finished is
 written, the batch-mates are given back to other slots, and an entity goes on alone when a task of it has waited long enough or
 does not depend on the slow one.
 """
@@ -20,8 +21,9 @@ from engine.store.claims import MOST_ATTEMPTS, Claimed, Hold, Move, Moves, held_
 from worker.failure import reason
 from worker.inputs import Found
 from worker.job import Job, Schedule
-from worker.outbox import Outbox, Result, blocked
+from worker.outbox import Outbox, Result, Sent, blocked
 from worker.output import thread_log
+from worker.shared import LANES
 from worker.solo import Solo
 from worker.tenure import Tenure
 
@@ -32,17 +34,24 @@ FLUSH = 0.25
 """Seconds after which finished results of a round that takes long are written without waiting for the rest."""
 HOARD = 1.0
 """Seconds that a cell may run before its batch-mates are given back."""
+UNTOLD = 0.02
+"""Seconds that cells may run, together and by what they took last, before Redis is told that they have begun. Far less than
+`engine.store.claims.FRESH`, so a claim stands meanwhile."""
+HEAVY = 1 << 18
+"""Bytes of values that are not kept back for the sake of one trip."""
 HELD, GIVEN_BACK, ALONE = 0, 1, 2
 KILLER = reason("WorkerDied", f"{MOST_ATTEMPTS} workers died or fell silent while they ran it")
 
 
 @dataclass(slots=True)
 class Start:
-    """A cell that is to run now. `at`: the entity's place in the batch."""
+    """A cell that is to run now. `at`: the entity's place in the batch; `before`: what the board says of it; `began`: monotonic."""
 
     task: int
     at: int
     found: Found
+    before: int = Cell.RUNNING
+    began: float = 0.0
 
 
 def epoch_of(job: Job, claimed: Claimed) -> float:
@@ -62,10 +71,12 @@ class Batch:
         for at in self.resumed:
             for task, cell in enumerate(claimed.cells[at] or b""):
                 self.cells[task][at] = cell
-        self._begun = {(task, at) for task in job.first for at, cells in enumerate(claimed.cells) if cells is None}
-        """Cells that were started by the claim."""
-        for task, at in self._begun:
-            self.cells[task][at] = Cell.RUNNING
+        self._begun = frozenset(claimed.begun)
+        """Tasks that the claim has started in entities that nobody had claimed before."""
+        fresh = [at for at, cells in enumerate(claimed.cells) if cells is None]
+        for task in self._begun:
+            for at in fresh:
+                self.cells[task][at] = Cell.RUNNING
         self.values: list[list[bytes | None]] = [[None] * count for _ in range(tasks)]
         self.epoch = epoch_of(job, claimed)
         self.clock = [0.0] * count
@@ -77,8 +88,12 @@ class Batch:
         self._again = [held_before(record) for record in self.records]
         self._over = [taken_over(record) for record in self.records]
         self._whole = holds_of(self.ids, self.records)
-        self._running: dict[tuple[int, int], float] = {}
+        self._running: list[Start | None] = [None] * LANES
         self._done: deque[Result] = deque()
+        self._told = claimed.mono
+        """When Redis was last told of all that had begun (monotonic)."""
+        self._unsent = 0
+        """Bytes of values that are not written yet."""
         self._lock = threading.Lock()
         self._sending = threading.Lock()
 
@@ -102,12 +117,11 @@ class Batch:
             results = self._take()
             mine = [i for at, i in enumerate(self.ids) if self.place[at] == HELD]
             if self.slot.draining:
-                self.outbox.send(self.holds(), results)
+                self._send(results)
                 self.slot.give_back(self.job, self.own_holds())
                 return -1, []
             moves = Moves(self.holds(), ends=[(first, many) for first, many, _ in spans(mine)])
-            sent = self.outbox.send(moves.holds, results, moves, commands)
-            self._check(sent.failed)
+            sent = self._send(results, moves, commands)
             return (sent.moved.left if sent.moved else -1), sent.replies
 
     def holds(self) -> list[Hold]:
@@ -151,42 +165,107 @@ class Batch:
         return results
 
     def _begin(self, one_round: Sequence[int], results: list[Result]) -> list[Start]:
-        """Decides for each cell of a round, and says so on the board, together with what is finished. Those that the claim has begun
-        are on the board as they are."""
+        """Decides for each cell of a round, and says so on the board, together with what is finished; or does not, while all is brief.
+        Those that the claim has begun are on the board as they are."""
         starts: list[Start] = []
+        expected = 0.0
         for task in one_round:
-            begun = task in self.job.first
-            wanted = [
-                at
-                for at, c in enumerate(self.cells[task])
-                if self.place[at] == HELD and (c == Cell.PENDING or (begun and (task, at) in self._begun))
-            ]
+            cells = self.cells[task]
+            wanted = self._wanted(task)
             if not wanted or self.job.cancelled:
                 continue
+            expected += len(wanted) * self.job.paces[task]
             for at, found in zip(wanted, self._inputs(task, wanted), strict=True):
                 if found.missing:
                     results.append(self._block(task, at, found))
                 else:
-                    starts.append(Start(task, at, found))
+                    starts.append(Start(task, at, found, cells[at]))
+        if self._is_brief(expected):
+            self._done.extend(results)
+            return starts
         with self._sending:
             results += self._take()
             moves = Moves(self.holds())
-            now = time.monotonic() - self.epoch
+            now = time.monotonic()
             for task in one_round:
-                places = [s.at for s in starts if s.task == task and self.cells[task][s.at] == Cell.PENDING]
-                for first, many, _ in spans([self.ids[at] for at in places]):
-                    moves.steps.append(Move(task, Cell.PENDING, Cell.RUNNING, first, many, pack_time(now, 0.0) * many))
-                for at in places:
-                    self.cells[task][at] = Cell.RUNNING
+                untold = [s for s in starts if s.task == task and s.before == Cell.PENDING]
+                for first, many, _ in spans([self.ids[s.at] for s in untold]):
+                    moves.steps.append(
+                        Move(task, Cell.PENDING, Cell.RUNNING, first, many, pack_time(now - self.epoch, 0.0) * many)
+                    )
+                self._tell(untold)
             if not results and not moves:
                 return starts
-            sent = self.outbox.send(moves.holds, results, moves)
-        self._check(sent.failed)
-        if sent.moved:
-            self._refused(sent.moved.refused, sent.moved.cancelled)
+            self._told = now
+            sent = self._send(results, moves)
         if sent.failed:
             self._look_again(starts, sent.failed)
         return [s for s in starts if self.place[s.at] == HELD and self.cells[s.task][s.at] == Cell.RUNNING]
+
+    def _wanted(self, task: int) -> Sequence[int]:
+        """The places of entities whose cell is to run now, if its inputs are there."""
+        cells, begun = self.cells[task], task in self._begun
+        if not any(self.place) and not self.resumed and cells.count(Cell.RUNNING if begun else Cell.PENDING) == len(cells):
+            return range(len(cells))  # as nearly always
+        again = set(self.resumed) if begun else set()
+        return [
+            at
+            for at, c in enumerate(cells)
+            if self.place[at] == HELD and (c == Cell.PENDING or (begun and c == Cell.RUNNING and at not in again))
+        ]
+
+    def _is_brief(self, expected: float) -> bool:
+        """Whether a round may run untold: all that is untold takes no longer than `UNTOLD` with it. `expected`: what it takes, seconds."""
+        return (
+            time.monotonic() - self._told + expected <= UNTOLD
+            and self._unsent <= HEAVY
+            and not self.resumed
+            and not self.job.cancelled
+            and self.outbox.chains
+        )
+
+    def _tell(self, starts: Sequence[Start]) -> None:
+        """The board is about to say that they run."""
+        for start in starts:
+            start.before = self.cells[start.task][start.at] = Cell.RUNNING
+
+    def _send(self, results: list[Result], moves: Moves | None = None, commands: Sequence[tuple[Any, ...]] = ()) -> Sent:
+        """One trip. If values rest on others of the same trip, and not all could be written: a trip a round, and what rests on a value
+        that was refused goes to whoever claims the entity next."""
+        levels = self.schedule.levels
+        self._unsent = 0
+        sent = self.outbox.send(
+            moves.holds if moves else self.holds(), results, moves, commands, chained=len({levels[r.task] for r in results}) > 1
+        )
+        if sent.apart:
+            replies = sent.replies
+            failed = self._send_apart(results)
+            sent = self.outbox.send(self.holds(), [], moves)
+            sent.failed, sent.replies = failed, replies
+        self._check(sent.failed)
+        if sent.moved:
+            self._refused(sent.moved.refused, sent.moved.cancelled)
+        return sent
+
+    def _send_apart(self, results: list[Result]) -> list[Result]:
+        failed: list[Result] = []
+        levels = self.schedule.levels
+        for level in sorted({levels[r.task] for r in results}):
+            spoiled = {r.number for r in failed}
+            failed += self.outbox.send(self.holds(), [r for r in results if levels[r.task] == level and r.number not in spoiled]).failed
+        last = {r.number: levels[r.task] for r in failed}
+        spoiled = {r.number for r in results if levels[r.task] > last.get(r.number, levels[r.task])}
+        places = [at for number in sorted(spoiled) if self.place[at := self._at[number]] == HELD]
+        if places:
+            self._give_back(places)
+        return failed
+
+    def _give_back(self, places: Sequence[int]) -> None:
+        """To whoever claims these entities next."""
+        for at in places:
+            self.place[at] = GIVEN_BACK
+        self.slot.give_back(self.job, holds_of([self.ids[at] for at in places], [self.records[at] for at in places]))
+        self.slot.publish_holds()
 
     def _inputs(self, task: int, places: Sequence[int]) -> list[Found]:
         names, needs, sources = self.job.plan.names, self.schedule.needs[task], self.job.sources[task]
@@ -214,14 +293,26 @@ class Batch:
     def _refused(self, refused: Sequence[tuple[int, int]], cancelled: str) -> None:
         if cancelled:
             self.job.cancelled = cancelled
-            for task, number in refused:
-                self.cells[task][self._at[number]] = Cell.PENDING
+            with self._lock:
+                self._untell({(task, self._at[number]) for task, number in refused})
             return
         for _, number in refused:
             if self.place[self._at[number]] == HELD:
                 self.place[self._at[number]] = GIVEN_BACK
         if refused:
             self.slot.publish_holds()
+
+    def _untell(self, cells: set[tuple[int, int]]) -> None:
+        """The board does not say that these run, after all."""
+        for task, at in cells:
+            self.cells[task][at] = Cell.PENDING
+        for start in self._running:
+            if start and (start.task, start.at) in cells:
+                start.before = Cell.PENDING
+        for r in self._done:
+            if (r.task, self._at[r.number]) in cells:
+                r.before = Cell.PENDING
+                self.cells[r.task][self._at[r.number]] = r.cell
 
     def _check(self, failed: Sequence[Result]) -> None:
         for r in failed:
@@ -241,6 +332,9 @@ class Batch:
     # running cells
 
     def _compute(self, starts: list[Start]) -> None:
+        if not starts:
+            return
+        began = time.monotonic()
         flying: list[Future[None]] = []
         pool: ThreadPoolExecutor | None = None
         for start in starts:
@@ -255,6 +349,10 @@ class Batch:
         for future in flying:
             future.result()
         self._look_for_stray_output(starts)
+        pace = (time.monotonic() - began) / len(starts)
+        for task in {s.task for s in starts}:
+            before = self.job.paces[task]
+            self.job.paces[task] = max(pace, before / 2) if before < UNTOLD else pace
 
     def _look_for_stray_output(self, starts: Sequence[Start]) -> None:
         """What brief cells printed past Python's streams is the last one's; from now on they are asked one by one."""
@@ -283,7 +381,8 @@ class Batch:
         with self._lock:
             if self.place[at] != HELD:
                 return
-            self._running[task, at] = began
+            self._running[lane] = start
+            start.began = began
             if not self.clock[at]:
                 self.clock[at] = began
         result = self.slot.run_cell(
@@ -292,7 +391,9 @@ class Batch:
         result.start = began - self.epoch
         result.again = self._again[at]
         with self._lock:
-            del self._running[task, at]
+            self._running[lane] = None
+            result.before = start.before
+            self._unsent += len(result.value or b"")
             self.cells[task][at] = result.cell
             self.values[task][at] = result.value
             if self.place[at] == ALONE:
@@ -334,10 +435,12 @@ class Batch:
         return value is not None
 
     def _take(self) -> list[Result]:
-        """What is finished and not written."""
+        """What is finished and not written, but for what others hold by now."""
         taken = []
         while self._done:
             taken.append(self._done.popleft())
+        if any(self.place):
+            return [r for r in taken if self.place[self._at[r.number]] != GIVEN_BACK]
         return taken
 
     # the monitor's thread
@@ -345,49 +448,54 @@ class Batch:
     def tend(self) -> float:
         """Looks after a batch that takes long. Returns seconds until it should look again."""
         now = time.monotonic()
-        running = dict(self._running)
-        oldest = min(running.values(), default=now)
-        if now - oldest > FLUSH and self._done:
+        running = [start for start in self._running if start]
+        oldest = min((start.began for start in running), default=now)
+        if now - oldest > FLUSH and (self._done or any(start.before == Cell.PENDING for start in running)):
             self.flush()
-        for at in {at for _, at in running}:
+        for at in {start.at for start in running}:
             if self.place[at] == HELD and (self._due(at, running) <= now or self._has_other_branch(at, running, now)):
                 self._let_go(at)
         if now - oldest > HOARD:
             self._share()
-        due = min((self._due(at, running) for _, at in running if self.place[at] == HELD), default=now + FLUSH)
+        due = min((self._due(s.at, running) for s in running if self.place[s.at] == HELD), default=now + FLUSH)
         return min(max(due - now, 0.001), FLUSH, max(self.schedule.soonest / 8, 0.005))
 
     def flush(self) -> None:
-        """Writes what is finished."""
+        """Writes what is finished, and tells what has begun."""
         with self._sending:
-            results = self._take()
-            if results:
-                sent = self.outbox.send(self.holds(), results)
-                self._check(sent.failed)
-                if sent.moved:
-                    self._refused(sent.moved.refused, sent.moved.cancelled)
+            with self._lock:
+                results = self._take()
+                untold = [s for s in self._running if s and s.before == Cell.PENDING and self.place[s.at] == HELD]
+                self._tell(untold)
+            moves = Moves(self.holds())
+            for s in untold:
+                began = pack_time(s.began - self.epoch, 0.0)
+                moves.steps.append(Move(s.task, Cell.PENDING, Cell.RUNNING, self.ids[s.at], 1, began))
+            if results or moves:
+                self._send(results, moves)
 
-    def _due(self, at: int, running: dict[tuple[int, int], float]) -> float:
+    def _due(self, at: int, running: Sequence[Start]) -> float:
         """When the first task of an entity that waits for a running one has waited long enough (monotonic)."""
         if not self.clock[at]:
             return float("inf")
-        waiting = {d for task, place in running if place == at for d in self.schedule.dependants[task]}
+        waiting = {d for start in running if start.at == at for d in self.schedule.dependants[start.task]}
         timeouts = [self.schedule.timeouts[t] for t in waiting if self.cells[t][at] == Cell.PENDING]
         return self.clock[at] + min(timeouts, default=float("inf"))
 
-    def _has_other_branch(self, at: int, running: dict[tuple[int, int], float], now: float) -> bool:
+    def _has_other_branch(self, at: int, running: Sequence[Start], now: float) -> bool:
         """Whether an entity whose cell is slow has tasks that need not wait for it."""
-        slow = [task for (task, place), since in running.items() if place == at and now - since > HOARD]
+        slow = [start.task for start in running if start.at == at and now - start.began > HOARD]
         if not slow:
             return False
         waiting = {d for task in slow for d in self.schedule.dependants[task]}
-        return any(c[at] not in ENDED and t not in waiting and (t, at) not in running for t, c in enumerate(self.cells))
+        waiting |= {start.task for start in running if start.at == at}
+        return any(c[at] not in ENDED and t not in waiting for t, c in enumerate(self.cells))
 
     def _let_go(self, at: int) -> None:
         """The entity goes on in a thread of its own, beside the cell that is still running."""
         self.flush()
         with self._lock:
-            flying = {task for task, place in self._running if place == at}
+            flying = {start.task for start in self._running if start and start.at == at}
             if not flying or self.place[at] != HELD:
                 return
             self.place[at] = ALONE
@@ -413,7 +521,7 @@ class Batch:
         """Gives back the entities that are not running and have not ended: other slots may be idle."""
         self.flush()
         with self._lock:
-            busy = {place for _, place in self._running}
+            busy = {start.at for start in self._running if start}
             mates = [
                 at
                 for at in range(len(self.ids))

@@ -34,6 +34,12 @@ class Schedule:
         return tuple(tuple(sorted(f)) for f in found)
 
     @cached_property
+    def levels(self) -> tuple[int, ...]:
+        """The round of each task."""
+        found = {task: level for level, one_round in enumerate(self.rounds) for task in one_round}
+        return tuple(found[task] for task in range(len(self.needs)))
+
+    @cached_property
     def soonest(self) -> float:
         """The shortest time (s) that any task with inputs may wait."""
         return min((t for t, needs in zip(self.timeouts, self.needs, strict=True) if needs), default=float("inf"))
@@ -66,12 +72,16 @@ def read_schedule(names: tuple[str, ...], block: str) -> Schedule:
 
 
 class Job:
-    """One wave in one slot. `number` stands for it in shared memory."""
+    """One wave in one slot. `number` stands for it in shared memory; `paces`: what each task took last, a cell, seconds, of this wave or
+    the flow's last one; infinite while that is unknown."""
 
-    def __init__(self, wave: Wave, plan: Plan, body: str, flows: Mapping[str, Flow], number: int) -> None:
+    def __init__(
+        self, wave: Wave, plan: Plan, body: str, flows: Mapping[str, Flow], number: int, paces: list[float] | None = None
+    ) -> None:
         self.wave = wave
         self.plan = plan
         self.number = number
+        self.paces = paces or [float("inf")] * len(plan.tasks)
         self.cancelled = ""
         self.seen = Seen()
         self.loud: set[int] = set()
@@ -85,6 +95,8 @@ class Job:
         self.checks = frozenset(plan.index[name] for name in wave.checks)
         self.first = tuple(n for n, task in enumerate(plan.tasks) if not task.edges and n not in self.checks)
         """Tasks that begin with the claim: they need nothing, and nothing of theirs can be there."""
+        self.begun: tuple[int, ...] = ()
+        """The tasks that the last claim has begun."""
         self._body = body
         self._schedules: dict[str, Schedule] = {}
 

@@ -15,8 +15,9 @@ from engine.keys import Date, PipeKey
 from engine.payload import encode_json
 from engine.plan import TaskPlan
 from engine.status import WROTE, Cell
-from engine.store.claims import Hold, Move, Moved, Moves, is_unsure, move_command, pack_time, read_move, spans, trip
+from engine.store.claims import Hold, Move, Moved, Moves, is_apart, is_unsure, move_command, pack_time, read_move, spans, trip
 from engine.store.connect import AWAY, Client, find_anew
+from engine.store.exchange import on_one_server
 from engine.store.pipes import Pipes
 from engine.store.room import is_full, sized, unless_full
 from engine.store.states import States
@@ -54,6 +55,8 @@ class Sent:
     moved: Moved | None
     failed: list[Result] = field(default_factory=list)
     replies: list[Any] = field(default_factory=list)
+    apart: bool = False
+    """Whether nothing was moved: the results are to be sent again, round by round."""
 
 
 class Outbox:
@@ -66,6 +69,11 @@ class Outbox:
         self._worker = worker
         self._give_up = give_up
         self._tenure = tenure
+
+    @property
+    def chains(self) -> bool:
+        """Whether results may be sent together with those that they were made of."""
+        return on_one_server(self._redis)
 
     def ask(self, holds: Sequence[Hold]) -> None:
         """Asks whether the claim stands."""
@@ -82,19 +90,27 @@ class Outbox:
         results: Sequence[Result],
         moves: Moves | None = None,
         commands: Sequence[tuple[Any, ...]] = (),
+        *,
+        chained: bool = False,
     ) -> Sent:
-        """Writes results' pipes, then all transitions, then runs `commands`. Values of entities that are lost are dropped."""
+        """Writes results' pipes, then all transitions, then runs `commands`. Values of entities that are lost are dropped. `chained`:
+        some results were made of others of them, so none may be written whose inputs cannot be."""
         wave = self._job.wave
         puts = [r for r in results if r.value is not None and r.cell != Cell.REUSED]
         base = moves or Moves(list(holds))
         told = self._with(base, results)
-        move = [move_command(wave, told, unsure=bool(puts))] if told else []
         asked, again = 0.0, False
+        if chained:
+            written = [(self._job.key(r.task, r.entity), r.number, r.value) for r in puts if r.value is not None]
+            move, puts = [move_command(wave, told, puts=written)], []
+        else:
+            move = [move_command(wave, told, unsure=bool(puts))] if told else []
+        fenced = bool(puts) or chained
 
         def attempt() -> list[Any]:
             nonlocal puts, asked, again
             before, again = again, True
-            if puts and (before or not self._tenure.sure):  # Redis was away: it may have come back as another
+            if fenced and (before or not self._tenure.sure):  # Redis was away: it may have come back as another
                 self._tenure.ask(holds)
             puts = [r for r in puts if r.number not in self._tenure.lost]
             asked = time.monotonic()
@@ -109,6 +125,8 @@ class Outbox:
         said = {id(r): r.cell for r in puts}
         failed = [r for r, reply in zip(puts, replies, strict=False) if reply is not True and not self._same(r, reply)]
         answer = replies[len(puts)] if move else None
+        if is_apart(answer):
+            return Sent(None, replies=replies[1:], apart=True)
         if is_unsure(answer):  # now it is known which values are there
             [answer] = self._move(self._with(base, results))
         elif failed:

@@ -25,7 +25,7 @@ from engine.store.claims import Claimed, Closed, Hold, claim_command, holds_of, 
 from engine.store.connect import AWAY, BLOCK, connect, find_anew
 from engine.store.wave import OVERDUE, Wave
 from engine.store.waves import Waves, ring
-from worker.batch import Batch, epoch_of
+from worker.batch import UNTOLD, Batch, epoch_of
 from worker.failure import describe
 from worker.inputs import Found
 from worker.job import Job, Schedule
@@ -90,6 +90,7 @@ class Slot:
             self.lanes.put(lane)
         self._groups = [functools.partial(board.group, lane) for lane in range(LANES)]
         self._jobs: dict[str, Job] = {}
+        self._paces: dict[tuple[str, tuple[str, ...]], list[float]] = {}
         self._numbers = itertools.count(1)
         self._not_ours: set[str] = set()
         self._pool: ThreadPoolExecutor | None = None
@@ -260,12 +261,14 @@ class Slot:
         return self._claimed(job, reply)
 
     def _claim_command(self, job: Job) -> tuple[Any, ...]:
-        return claim_command(job.wave, self.sizing.size, self.name, self.settings.lease, job.first)
+        # What is brief is told with its end: beginning it with the claim would be a step more for nothing.
+        job.begun = () if sum(job.paces[task] for task in job.first) * self.sizing.size < UNTOLD else job.first
+        return claim_command(job.wave, self.sizing.size, self.name, self.settings.lease, job.begun)
 
     def _claimed(self, job: Job, reply: Any) -> Claimed | None:
         if isinstance(reply, Exception):
             raise reply
-        claimed = read_claim(job.wave, reply)
+        claimed = read_claim(job.wave, reply, job.begun)
         self._say_full(isinstance(claimed, Closed) and claimed.reason == "full")
         if isinstance(claimed, Closed):
             if claimed.reason == "full":
@@ -345,7 +348,9 @@ class Slot:
             self._not_ours.add(name)
             return None
         try:
-            job = Job(wave, _plan(plan), body.decode(), self.flows, next(self._numbers))
+            read = _plan(plan)
+            paces = self._paces.setdefault((read.flow, read.names), [float("inf")] * len(read.names))
+            job = Job(wave, read, body.decode(), self.flows, next(self._numbers), paces)
         except WavedeckError as e:
             log.error("wave %s cannot be served: %s", name, e, extra={"wave": name})  # noqa: TRY400
             return None

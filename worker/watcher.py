@@ -271,12 +271,13 @@ class Watcher:
 
     def _fail(self, wave: Wave, held: HeldBatch, cell: RunningCell, error: dict[str, str], printed: bytes, at: float) -> None:
         time_ = pack_time(cell.since - held.epoch, at - cell.since)
+        told = Move(cell.task, Cell.PENDING, Cell.RUNNING, cell.entity, 1)  # the start of a cell that was thought brief
         if self._written(wave, cell):  # by an earlier holder that was taken for dead
-            moves = Moves(held.holds, [Move(cell.task, Cell.RUNNING, Cell.REUSED, cell.entity, 1)])
+            moves = Moves(held.holds, [told, Move(cell.task, Cell.RUNNING, Cell.REUSED, cell.entity, 1)])
         else:
             moves = Moves(
                 held.holds,
-                [Move(cell.task, Cell.RUNNING, Cell.FAILED, cell.entity, 1, time_)],
+                [told, Move(cell.task, Cell.RUNNING, Cell.FAILED, cell.entity, 1, time_)],
                 notes=[(cell.task, cell.entity, encode_json({"error": error, "worker": self.settings.name}))],
                 logs=[(cell.task, cell.entity, printed)] if printed else [],
             )

@@ -53,6 +53,8 @@ class Claimed:
     next_lease: int = 0
     workers: int = 1
     """How many workers have served the wave so far."""
+    begun: Sequence[int] = ()
+    """Tasks that are Running since the claim, in entities that nobody had claimed before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +163,8 @@ def claim_command(wave: Wave, want: int, worker: str, lease: float = LEASE, begi
     return CLAIM.command(_keys(wave.version, wave.id, _CLAIM_KEYS), args)
 
 
-def read_claim(wave: Wave, reply: list[Any]) -> Claimed | Closed:
-    """What a claim gave. A `Claimed` may be empty: all that is left is held by others."""
+def read_claim(wave: Wave, reply: list[Any], begun: Sequence[int] = ()) -> Claimed | Closed:
+    """What a claim gave that began these tasks. A `Claimed` may be empty: all that is left is held by others."""
     if reply[0] != b"ok":
         return Closed(reply[0].decode(), int(reply[1]) if len(reply) > 1 else 0)
     _, now, queued, lease, crew, first, many, record, fresh, again, records, cells, members = reply
@@ -179,12 +181,21 @@ def read_claim(wave: Wave, reply: list[Any]) -> Claimed | Closed:
         queued=queued,
         next_lease=lease,
         workers=crew,
+        begun=begun,
     )
 
 
-def move_command(wave: Wave, moves: Moves, *, unsure: bool = False) -> tuple[Arg, ...]:
-    """The call that makes them; `read_move` reads the reply. `unsure`: values that they tell of are written in the same trip; when
-    Redis is full the reply is an error then (`is_unsure`), and nothing is moved."""
+def move_command(
+    wave: Wave, moves: Moves, *, unsure: bool = False, puts: Sequence[tuple[str, int, bytes]] = ()
+) -> tuple[Arg, ...]:
+    """The call that makes them; `read_move` reads the reply.
+
+    Parameters:
+        unsure: values that they tell of are written in the same trip; when Redis is full the reply is an error then (`is_unsure`), and
+            nothing is moved.
+        puts: values (key, entity, bytes) that the call writes itself, inputs before what was made of them; on one server only. Where
+            one cannot be written the reply is an error (`is_apart`), nothing is moved, and none that follows for its entity is written.
+    """
     args: list[Arg] = [_LEGAL, wave.expire, int(unsure), len(moves.holds)]
     for hold in moves.holds:
         args += hold
@@ -198,12 +209,22 @@ def move_command(wave: Wave, moves: Moves, *, unsure: bool = False) -> tuple[Arg
     args.append(len(moves.ends))
     for end in moves.ends:
         args += end
-    return MOVE.command(_keys(wave.version, wave.id, _MOVE_KEYS), args)
+    keys = _keys(wave.version, wave.id, _MOVE_KEYS)
+    if puts:
+        keys = (*keys, *[key for key, _, _ in puts])
+        for _, entity, value in puts:
+            args += (entity, value)
+    return MOVE.command(keys, args)
 
 
 def is_unsure(reply: Any) -> bool:
     """Whether nothing was moved, since Redis is full and some values may not have been written."""
     return isinstance(reply, ResponseError) and "UNSURE" in str(reply)
+
+
+def is_apart(reply: Any) -> bool:
+    """Whether nothing was moved, since the values are to be written in trips of their own, round by round."""
+    return isinstance(reply, ResponseError) and "APART" in str(reply)
 
 
 def read_move(reply: list[Any]) -> Moved:

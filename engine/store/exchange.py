@@ -22,6 +22,11 @@ _kept: WeakKeyDictionary[Client, list[Any]] = WeakKeyDictionary()
 """Connections without an unread reply, by client. They are not the pool's until it is closed with them."""
 
 
+def on_one_server(redis: Client) -> bool:
+    """Whether all keys are on the server that this client speaks to, and nothing looks at each command."""
+    return type(redis) is Redis
+
+
 def exchange(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     """The replies of commands (a word each, then its arguments), in order; an error that the server gave stands in its place. Replies
     are as the server sends them, but for `OK`, which is True. May be called from several threads.
@@ -29,7 +34,7 @@ def exchange(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     Raises:
         redis.exceptions.ConnectionError: the server was lost, also when asked again; some or all of it may have been done.
     """
-    if type(redis) is not Redis:  # it has a reason to look at each command
+    if not on_one_server(redis):
         return _piped(redis, commands)
     chunks = list(_packed(commands))
     connection = _take(redis)

@@ -1,14 +1,19 @@
 -- All transitions of a batch: checks that the writer still holds each entity and that each step is legal, writes cells and
 -- times, moves the counters, and ends the leases of entities that are done. All of it or, cell by cell, none of it.
+-- May write the values that steps tell of itself, where values rest on others of the same call: none is written then whose entity is
+-- not the writer's, nor after one of the same entity that was there already.
 --
--- KEYS  wave board times counts claims leases notes logs
+-- KEYS  wave board times counts claims leases notes logs · pipes to write
 -- ARGV  legal steps ("PR RF …") · expiry of keys (Unix s) · 1 when it is not known yet whether values were written that steps tell of
 --       · number of claims, then for each: first entity, how many, their records
 --       · number of runs, then for each: task, from, to, first entity, how many, their times (8 bytes each, or none)
 --       · number of notes, then for each: task, entity, JSON
 --       · number of logs, then for each: task, entity, text
 --       · number of ends, then for each: first entity, how many
+--       · for each pipe to write: entity, value
 -- -> {reason if nothing of the wave starts any more or "", entities left, "task entity cell" of each step refused …}
+-- Where pipes are to be written and one was there, or an entity is not the writer's, or nothing of the wave starts any more, or Redis is
+-- full, the reply is the error APART, and nothing is moved.
 -- A step that was made already by the same holder is no error (a repeated call changes nothing). Goes through when Redis is full, but
 -- for the logs; only what is not known is an error then, UNSURE, and changes nothing.
 local at = 4
@@ -24,7 +29,8 @@ if not w[1] then return redis.error_reply('GONE the wave is gone') end
 local n, tasks, cancelled, left = tonumber(w[1]), tonumber(w[2]), closed(w[3], w[5]), tonumber(w[4])
 local is_full = full(KEYS[2])
 if is_full and ARGV[3] == '1' then return redis.error_reply('UNSURE values may not have been written') end
-anyway(KEYS[6])
+local pipes = #KEYS - 8
+if pipes == 0 then anyway(KEYS[6]) end
 
 local mine = {}
 local all_mine = true
@@ -39,6 +45,19 @@ for _ = 1, number() do
       if redis.call('GETRANGE', KEYS[5], e * 8, e * 8 + 7) == string.sub(recs, i * 8 + 1, i * 8 + 8) then mine[e] = true end
     end
   end
+end
+
+if pipes > 0 then
+  local apart = redis.error_reply('APART values are to be written one after the other')
+  if not all_mine or cancelled or is_full then return apart end
+  local stopped, from = {}, #ARGV - 2 * pipes
+  for i = 1, pipes do
+    local e = ARGV[from + 2 * i - 1]
+    if not stopped[e] and not redis.call('SET', KEYS[8 + i], ARGV[from + 2 * i], 'NX', 'EXAT', ARGV[2]) then
+      stopped[e] = true
+    end
+  end
+  if next(stopped) then return apart end
 end
 
 local refused = {}
