@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -94,6 +94,10 @@ class Batch:
         """When Redis was last told of all that had begun (monotonic)."""
         self._unsent = 0
         """Bytes of values that are not written yet."""
+        self._later: set[int] = set()
+        """Places of entities that need another pass, told of round by round."""
+        self._redo: set[int] = set()
+        """Those whose other pass this is."""
         self._lock = threading.Lock()
         self._sending = threading.Lock()
 
@@ -101,7 +105,9 @@ class Batch:
 
     def run(self) -> None:
         """Every cell of every entity that stays with this batch, up to its end."""
-        results = self._reuse()
+        self._rounds(self._reuse())
+
+    def _rounds(self, results: list[Result]) -> None:
         for one_round in self.schedule.rounds:
             starts = self._begin(one_round, results)
             results = []
@@ -109,20 +115,38 @@ class Batch:
             if self.slot.draining:
                 break
 
-    def finish(self, commands: Sequence[tuple[Any, ...]]) -> tuple[int, list[Any]]:
-        """Writes what is left to write and ends the leases; runs `commands` in the same trip. Returns how many entities of the wave
-        have not ended (-1: unknown), and the commands' replies."""
+    def end(self, commands: Sequence[tuple[Any, ...]]) -> Callable[[], tuple[int, list[Any]]]:
+        """Writes what is left to write and ends the leases; runs `commands` in the same trip. The function that is returned waits for what
+        came of it: how many entities of the wave have not ended (-1: unknown), and the commands' replies."""
         with self._sending:
             self._drop_cancelled()
             results = self._take()
-            mine = [i for at, i in enumerate(self.ids) if self.place[at] == HELD]
             if self.slot.draining:
                 self._send(results)
                 self.slot.give_back(self.job, self.own_holds())
-                return -1, []
-            moves = Moves(self.holds(), ends=[(first, many) for first, many, _ in spans(mine)])
-            sent = self._send(results, moves, commands)
-            return (sent.moved.left if sent.moved else -1), sent.replies
+                return lambda: (-1, [])
+            sent = self._post(results, self._ends(), commands)
+
+        def collect() -> tuple[int, list[Any]]:
+            came = sent()
+            return came.moved.left if came.moved else -1, came.replies
+
+        return collect
+
+    def _ends(self) -> Moves:
+        mine = [number for at, number in enumerate(self.ids) if self.place[at] == HELD]
+        return Moves(self.holds(), ends=[(first, many) for first, many, _ in spans(mine)])
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether entities need another pass, since a value could not be written that others had been made of."""
+        return bool(self._later)
+
+    def once_more(self) -> int:
+        """That pass. Returns how many entities of the wave have not ended (-1: unknown)."""
+        self._redo, self._later = self._later, set()
+        self._rounds([])
+        return self.end([])()[0]
 
     def holds(self) -> list[Hold]:
         """What this batch may write for: its own entities and those that went on alone from it."""
@@ -200,18 +224,31 @@ class Batch:
             sent = self._send(results, moves)
         if sent.failed:
             self._look_again(starts, sent.failed)
-        return [s for s in starts if self.place[s.at] == HELD and self.cells[s.task][s.at] == Cell.RUNNING]
+        return [
+            s
+            for s in starts
+            if self.place[s.at] == HELD and self.cells[s.task][s.at] == Cell.RUNNING and s.at not in self._later
+        ]
 
     def _wanted(self, task: int) -> Sequence[int]:
         """The places of entities whose cell is to run now, if its inputs are there."""
         cells, begun = self.cells[task], task in self._begun
-        if not any(self.place) and not self.resumed and cells.count(Cell.RUNNING if begun else Cell.PENDING) == len(cells):
+        if self._redo:
+            return [at for at in sorted(self._redo) if self.place[at] == HELD and cells[at] in (Cell.PENDING, Cell.RUNNING)]
+        if (
+            not any(self.place)
+            and not self.resumed
+            and not self._later
+            and cells.count(Cell.RUNNING if begun else Cell.PENDING) == len(cells)
+        ):
             return range(len(cells))  # as nearly always
         again = set(self.resumed) if begun else set()
         return [
             at
             for at, c in enumerate(cells)
-            if self.place[at] == HELD and (c == Cell.PENDING or (begun and c == Cell.RUNNING and at not in again))
+            if self.place[at] == HELD
+            and at not in self._later
+            and (c == Cell.PENDING or (begun and c == Cell.RUNNING and at not in again))
         ]
 
     def _is_brief(self, expected: float) -> bool:
@@ -220,6 +257,7 @@ class Batch:
             time.monotonic() - self._told + expected <= UNTOLD
             and self._unsent <= HEAVY
             and not self.resumed
+            and not self._redo
             and not self.job.cancelled
             and self.outbox.chains
         )
@@ -229,46 +267,60 @@ class Batch:
         for start in starts:
             start.before = self.cells[start.task][start.at] = Cell.RUNNING
 
-    def _send(self, results: list[Result], moves: Moves | None = None, commands: Sequence[tuple[Any, ...]] = ()) -> Sent:
-        """One trip. If values rest on others of the same trip, and not all could be written: a trip a round, and what rests on a value
-        that was refused goes to whoever claims the entity next."""
-        levels = self.schedule.levels
+    def _send(self, results: list[Result], moves: Moves | None = None) -> Sent:
+        return self._post(results, moves)()
+
+    def _post(
+        self, results: list[Result], moves: Moves | None = None, commands: Sequence[tuple[Any, ...]] = ()
+    ) -> Callable[[], Sent]:
+        """One trip; or, if values rest on others of it and not all could be written, one a round: what rests on a value that was refused
+        is made again, later. The function that is returned waits for what came of it."""
         self._unsent = 0
-        sent = self.outbox.send(
-            moves.holds if moves else self.holds(), results, moves, commands, chained=len({levels[r.task] for r in results}) > 1
-        )
-        if sent.apart:
-            replies = sent.replies
-            failed = self._send_apart(results)
-            sent = self.outbox.send(self.holds(), [], moves)
-            sent.failed, sent.replies = failed, replies
-        self._check(sent.failed)
-        if sent.moved:
-            self._refused(sent.moved.refused, sent.moved.cancelled)
-        return sent
+        levels = self.schedule.levels
+        chained = len({levels[r.task] for r in results}) > 1
+        holds = moves.holds if moves else self.holds()
+        sent = self.outbox.post(holds, results, moves, commands, chained=chained)
+
+        def collect() -> Sent:
+            came = sent()
+            if came.apart:
+                failed = self._send_apart(results)
+                came = Sent(self.outbox.send(self.holds(), [], moves).moved, failed, came.replies)
+            if came.failed:
+                self._look_beyond(came.failed)
+            self._check(came.failed)
+            if came.moved:
+                self._refused(came.moved.refused, came.moved.cancelled)
+            return came
+
+        return collect
+
+    def _look_beyond(self, failed: Sequence[Result]) -> None:
+        """What has begun meanwhile with a value that was refused is made again, later."""
+        level = {self._at[r.number]: self.schedule.levels[r.task] for r in failed}
+        with self._lock:
+            begun = [(start.task, start.at) for start in self._running if start]
+            begun += [(r.task, self._at[r.number]) for r in self._done]
+            self._later |= {at for task, at in begun if at in level and self.schedule.levels[task] > level[at]}
 
     def _send_apart(self, results: list[Result]) -> list[Result]:
         failed: list[Result] = []
+        spoiled: set[int] = set()
         levels = self.schedule.levels
         for level in sorted({levels[r.task] for r in results}):
+            for r in results:
+                if levels[r.task] == level and r.number in spoiled:
+                    self._drop(r)
+            whole = [r for r in results if levels[r.task] == level and r.number not in spoiled]
+            failed += self.outbox.send(self.holds(), whole).failed
             spoiled = {r.number for r in failed}
-            failed += self.outbox.send(self.holds(), [r for r in results if levels[r.task] == level and r.number not in spoiled]).failed
-        last = {r.number: levels[r.task] for r in failed}
-        spoiled = {r.number for r in results if levels[r.task] > last.get(r.number, levels[r.task])}
-        places = [at for number in sorted(spoiled) if self.place[at := self._at[number]] == HELD]
-        if places:
-            self._give_back(places)
         return failed
-
-    def _give_back(self, places: Sequence[int]) -> None:
-        """To whoever claims these entities next."""
-        for at in places:
-            self.place[at] = GIVEN_BACK
-        self.slot.give_back(self.job, holds_of([self.ids[at] for at in places], [self.records[at] for at in places]))
-        self.slot.publish_holds()
 
     def _inputs(self, task: int, places: Sequence[int]) -> list[Found]:
         names, needs, sources = self.job.plan.names, self.schedule.needs[task], self.job.sources[task]
+        given, columns = [names[n] for n in needs], [self.values[n] for n in needs]
+        if sources.are(given) and not any(None in column for column in columns):  # as nearly always
+            return [Found({name: column[at] for name, column in zip(given, columns, strict=True)}) for at in places]
         wanted = []
         for at in places:
             at_hand = {names[n]: value for n in needs if (value := self.values[n][at]) is not None}
@@ -283,7 +335,7 @@ class Batch:
         """A value that another writer had written first is not what dependants read: what is in the pipe is."""
         places = {self._at[r.number] for r in failed}
         for start in starts:
-            if start.at in places:
+            if start.at in places and start.at not in self._later:
                 start.found = self._inputs(start.task, [start.at])[0]
                 if start.found.missing:
                     result = self._block(start.task, start.at, start.found)
@@ -374,7 +426,7 @@ class Batch:
     def _cell(self, start: Start, lane: int, printed: bytearray | None = None) -> None:
         task, at = start.task, start.at
         began = time.monotonic()
-        if self._over[at] or not self.tenure.stands(began):
+        if self._over[at] or began >= self.tenure.stands_until:
             if not self._may_start(task, at):
                 return
             began = time.monotonic()
@@ -435,13 +487,24 @@ class Batch:
         return value is not None
 
     def _take(self) -> list[Result]:
-        """What is finished and not written, but for what others hold by now."""
+        """What is finished and not written, but for what others hold by now, and what is made again."""
         taken = []
         while self._done:
             taken.append(self._done.popleft())
         if any(self.place):
-            return [r for r in taken if self.place[self._at[r.number]] != GIVEN_BACK]
+            taken = [r for r in taken if self.place[self._at[r.number]] != GIVEN_BACK]
+        if self._later:
+            for r in taken:
+                if self._at[r.number] in self._later:
+                    self._drop(r)
+            taken = [r for r in taken if self._at[r.number] not in self._later]
         return taken
+
+    def _drop(self, result: Result) -> None:
+        """It is made again, later."""
+        at = self._at[result.number]
+        self._later.add(at)
+        self.cells[result.task][at], self.values[result.task][at] = result.before, None
 
     # the monitor's thread
 
@@ -496,7 +559,7 @@ class Batch:
         self.flush()
         with self._lock:
             flying = {start.task for start in self._running if start and start.at == at}
-            if not flying or self.place[at] != HELD:
+            if not flying or self.place[at] != HELD or at in self._later:
                 return
             self.place[at] = ALONE
             self.solos[at] = solo = Solo(
@@ -532,3 +595,4 @@ class Batch:
         if mates:
             self.slot.give_back(self.job, holds_of([self.ids[at] for at in mates], [self.records[at] for at in mates]))
             self.slot.publish_holds()
+        self.slot.share_ahead()

@@ -46,6 +46,10 @@ class Sources:
         self.edges = [(i, self._places(i, [date, *date.back(i.lookback)])) for i in task.edges]
         self.histories = [(i, [self._places(i, [d]) for d in date.back(i.history)]) for i in task.inputs if i.history]
 
+    def are(self, names: Sequence[str]) -> bool:
+        """Whether these are all the task's inputs, and each is one value."""
+        return not self.histories and len(names) == len(self.edges) and all(i.name in names for i, _ in self.edges)
+
     def _places(self, i: Input, dates: Sequence[Date]) -> list[Place]:
         bases = self._bases
         if i.name in self._outside:

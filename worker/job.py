@@ -95,8 +95,6 @@ class Job:
         self.checks = frozenset(plan.index[name] for name in wave.checks)
         self.first = tuple(n for n, task in enumerate(plan.tasks) if not task.edges and n not in self.checks)
         """Tasks that begin with the claim: they need nothing, and nothing of theirs can be there."""
-        self.begun: tuple[int, ...] = ()
-        """The tasks that the last claim has begun."""
         self._body = body
         self._schedules: dict[str, Schedule] = {}
 
@@ -104,10 +102,20 @@ class Job:
         """The pipe that a cell writes."""
         return self._before[task] + entity + self._after
 
-    def schedules(self, shell: Shell, entities: Sequence[str]) -> list[Schedule]:
-        """What the script of each entity (in key form) says, evaluated by `shell`."""
-        blocks = shell.evaluate(self._body, [header(e) for e in entities])
-        return [self._schedules.get(block) or self._read(block) for block in blocks]
+    def post(self, shell: Shell, entities: Sequence[str]) -> None:
+        """Has `shell` evaluate the scripts of entities (in key form)."""
+        shell.post(self._body, [header(e) for e in entities])
+
+    def collect(self, shell: Shell) -> Schedule:
+        """What those scripts say: all the same.
+
+        Raises:
+            BadFlow: they differ, or are not those of the wave's plan.
+        """
+        blocks = shell.collect()
+        if blocks.count(blocks[0]) != len(blocks):
+            raise BadFlow(f"the entities of wave {self.wave.id} have different scripts")
+        return self._schedules.get(blocks[0]) or self._read(blocks[0])
 
     def _read(self, block: str) -> Schedule:
         try:

@@ -1,6 +1,7 @@
 """From results to Redis: pipes first, then the transitions that say that they are there, in one trip; on a cluster in two."""
 
 import logging
+import operator
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
@@ -15,7 +16,20 @@ from engine.keys import Date, PipeKey
 from engine.payload import encode_json
 from engine.plan import TaskPlan
 from engine.status import WROTE, Cell
-from engine.store.claims import Hold, Move, Moved, Moves, is_apart, is_unsure, move_command, pack_time, read_move, spans, trip
+from engine.store.claims import (
+    Hold,
+    Move,
+    Moved,
+    Moves,
+    begin_trip,
+    is_apart,
+    is_unsure,
+    move_command,
+    pack_times,
+    read_move,
+    spans,
+    trip,
+)
 from engine.store.connect import AWAY, Client, find_anew
 from engine.store.exchange import on_one_server
 from engine.store.pipes import Pipes
@@ -27,6 +41,7 @@ from worker.job import Job
 from worker.tenure import Tenure
 
 log = logging.getLogger("wavedeck.worker")
+_number = operator.attrgetter("number")
 
 
 @dataclass(slots=True)
@@ -64,24 +79,22 @@ class Outbox:
     is refused when it is back. `redis`: a client that sends nothing twice by itself; what is sent again here was asked about again."""
 
     def __init__(self, redis: Client, job: Job, worker: str, give_up: Callable[[], bool], tenure: Tenure) -> None:
-        self._redis = redis
-        self._job = job
+        self.redis, self.job, self.tenure = redis, job, tenure
         self._worker = worker
         self._give_up = give_up
-        self._tenure = tenure
 
     @property
     def chains(self) -> bool:
         """Whether results may be sent together with those that they were made of."""
-        return on_one_server(self._redis)
+        return on_one_server(self.redis)
 
     def ask(self, holds: Sequence[Hold]) -> None:
         """Asks whether the claim stands."""
-        self.patiently(lambda: self._tenure.ask(holds))
+        self.patiently(lambda: self.tenure.ask(holds))
 
     def get(self, keys: list[str]) -> list[bytes | None]:
         """Values of pipes."""
-        values: list[bytes | None] = self.patiently(lambda: Pipes(self._redis).get_many(keys))
+        values: list[bytes | None] = self.patiently(lambda: Pipes(self.redis).get_many(keys))
         return values
 
     def send(
@@ -93,80 +106,48 @@ class Outbox:
         *,
         chained: bool = False,
     ) -> Sent:
+        """As `post`, and waits for what came of it."""
+        return self.post(holds, results, moves, commands, chained=chained)()
+
+    def post(
+        self,
+        holds: Sequence[Hold],
+        results: Sequence[Result],
+        moves: Moves | None = None,
+        commands: Sequence[tuple[Any, ...]] = (),
+        *,
+        chained: bool = False,
+    ) -> Callable[[], Sent]:
         """Writes results' pipes, then all transitions, then runs `commands`. Values of entities that are lost are dropped. `chained`:
-        some results were made of others of them, so none may be written whose inputs cannot be."""
-        wave = self._job.wave
-        puts = [r for r in results if r.value is not None and r.cell != Cell.REUSED]
-        base = moves or Moves(list(holds))
-        told = self._with(base, results)
-        asked, again = 0.0, False
-        if chained:
-            written = [(self._job.key(r.task, r.entity), r.number, r.value) for r in puts if r.value is not None]
-            move, puts = [move_command(wave, told, puts=written)], []
-        else:
-            move = [move_command(wave, told, unsure=bool(puts))] if told else []
-        fenced = bool(puts) or chained
+        some results were made of others of them, so none may be written whose inputs cannot be. The function that is returned waits
+        for what came of it."""
+        return _Sending(self, holds, results, moves or Moves(list(holds)), commands, chained=chained).collect
 
-        def attempt() -> list[Any]:
-            nonlocal puts, asked, again
-            before, again = again, True
-            if fenced and (before or not self._tenure.sure):  # Redis was away: it may have come back as another
-                self._tenure.ask(holds)
-            puts = [r for r in puts if r.number not in self._tenure.lost]
-            asked = time.monotonic()
-            pipes = [("SET", self._job.key(r.task, r.entity), r.value, "NX", "EXAT", wave.expire) for r in puts]
-            return trip(self._redis, pipes, [*move, *commands])
+    def move(self, moves: Moves) -> Any:
+        """Makes transitions alone; gives the reply."""
+        [reply] = self.patiently(lambda: trip(self.redis, [move_command(self.job.wave, moves)]))
+        return reply
 
-        replies = self.patiently(attempt)
-        if pairs := self._job.seen.take():
-            at = wave.date.start.timestamp()
-            with unless_full():  # then the values of the tasks that saw them were refused as well
-                self.patiently(lambda: States(self._redis).seen(wave.state, pairs, at))
-        said = {id(r): r.cell for r in puts}
-        failed = [r for r, reply in zip(puts, replies, strict=False) if reply is not True and not self._same(r, reply)]
-        answer = replies[len(puts)] if move else None
-        if is_apart(answer):
-            return Sent(None, replies=replies[1:], apart=True)
-        if is_unsure(answer):  # now it is known which values are there
-            [answer] = self._move(self._with(base, results))
-        elif failed:
-            steps = [Move(r.task, said[id(r)], r.cell, r.number, 1) for r in failed]
-            self._move(Moves(list(holds), steps, [(r.task, r.number, encode_json(r.note)) for r in failed if r.note]))
-        moved = None
-        if isinstance(answer, RedisError):
-            if "GONE" not in str(answer):
-                raise answer
-            moved = Moved("gone", 0, [])
-        elif answer is not None:
-            moved = read_move(answer)
-            if not moved.refused and not moved.cancelled and any(s.after == Cell.RUNNING for s in told.steps):
-                self._tenure.heard(asked)
-        return Sent(moved, failed, replies[len(puts) + len(move) :])
-
-    def _move(self, moves: Moves) -> list[Any]:
-        replies: list[Any] = self.patiently(lambda: trip(self._redis, [move_command(self._job.wave, moves)]))
-        return replies
-
-    def _same(self, result: Result, reply: Any) -> bool:
+    def same(self, result: Result, reply: Any) -> bool:
         """Whether a pipe that was not written holds the value all the same. If not, the result becomes a failure; or, where an
         earlier holder of this very cell wrote it, who was taken for dead and was not, what that one left."""
-        key = PipeKey(self._job.wave.version, self._job.plan.names[result.task], result.entity, self._job.wave.date)
+        key = PipeKey(self.job.wave.version, self.job.plan.names[result.task], result.entity, self.job.wave.date)
         if isinstance(reply, Exception) and is_full(reply):
             size = sized(len(result.value or b""))
             error = reason("RedisFull", f"its value of {size} could not be written: Redis uses all of its maxmemory")
         elif isinstance(reply, Exception):
             error = reason(type(reply).__name__, f"its value could not be written: {reply}")
         else:
-            writer = f"wave {self._job.wave.id} ({self._worker})"
+            writer = f"wave {self.job.wave.id} ({self._worker})"
             try:
-                self.patiently(lambda: Pipes(self._redis).check_same(key, result.value or b"", writer))
+                self.patiently(lambda: Pipes(self.redis).check_same(key, result.value or b"", writer))
             except PipeConflict as e:
                 error = reason("PipeConflict", str(e))
-                if result.again and not self.patiently(lambda: Pipes(self._redis).writer(key, beside=writer)):
+                if result.again and not self.patiently(lambda: Pipes(self.redis).writer(key, beside=writer)):
                     log.warning(
                         "%s was written by an earlier holder that is not dead; what it wrote is kept",
                         key,
-                        extra={"wave": self._job.wave.id, "entity": result.entity, "task": self._job.plan.names[result.task]},
+                        extra={"wave": self.job.wave.id, "entity": result.entity, "task": self.job.plan.names[result.task]},
                     )
                     result.cell, result.value = Cell.REUSED, None
                     return False
@@ -175,24 +156,6 @@ class Outbox:
         result.cell, result.value = Cell.FAILED, None
         result.note = {**(result.note or {}), "error": error, "worker": self._worker}
         return False
-
-    def _with(self, base: Moves, results: Sequence[Result]) -> Moves:
-        """`base`, and what became of these cells."""
-        moves = Moves(base.holds, [*base.steps], [*base.notes], [*base.logs], base.ends)
-        groups: dict[tuple[int, int, int], list[Result]] = defaultdict(list)
-        for r in results:
-            groups[r.task, r.before, r.cell].append(r)
-            if r.note:
-                moves.notes.append((r.task, r.number, encode_json(r.note)))
-            if r.log:
-                moves.logs.append((r.task, r.number, r.log))
-        for (task, before, cell), group in groups.items():
-            group.sort(key=lambda r: r.number)
-            for first, many, at in spans([r.number for r in group]):
-                ran = cell in WROTE - {Cell.REUSED} or before == Cell.RUNNING
-                times = b"".join(pack_time(r.start, r.seconds) for r in group[at : at + many]) if ran else b""
-                moves.steps.append(Move(task, before, cell, first, many, times))
-        return moves
 
     def patiently(self, call: Callable[[], Any]) -> Any:
         """`call`, again and again while Redis is away."""
@@ -203,13 +166,110 @@ class Outbox:
             except AWAY as e:
                 if self._give_up():
                     raise
-                find_anew(self._redis, e)
+                find_anew(self.redis, e)
                 if wait == 0.05:
                     log.warning("redis is away: %s", e)
                 time.sleep(wait)
                 wait = min(wait * 2, 1.0)
                 if wait == 1.0:
                     log.debug("redis is away since %.0f s", time.monotonic() - since)
+
+
+class _Sending:
+    """One call of an outbox' `post`."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        holds: Sequence[Hold],
+        results: Sequence[Result],
+        moves: Moves,
+        commands: Sequence[Any],
+        *,
+        chained: bool,
+    ) -> None:
+        self._outbox, self._holds, self._results, self._commands, self._chained = outbox, holds, results, commands, chained
+        job, tenure = outbox.job, outbox.tenure
+        self._base, self._told = moves, with_results(moves, results)
+        self._puts = [r for r in results if r.value is not None and r.cell != Cell.REUSED]
+        self._fenced = bool(self._puts)
+        self._move: list[tuple[Any, ...]] = []
+        if chained:
+            puts = [(job.key(r.task, r.entity), r.number, r.value) for r in self._puts if r.value is not None]
+            self._move, self._puts = [move_command(job.wave, self._told, puts=puts)], []
+        elif self._told:
+            self._move = [move_command(job.wave, self._told, unsure=self._fenced)]
+        self._seen = job.seen.take()
+        self._asked = 0.0
+        self._under_way = self._begin() if tenure.sure or not self._fenced else None
+
+    def _begin(self) -> Callable[[], list[Any]]:
+        job = self._outbox.job
+        self._puts = [r for r in self._puts if r.number not in self._outbox.tenure.lost]
+        self._asked = time.monotonic()
+        pipes = [("SET", job.key(r.task, r.entity), r.value, "NX", "EXAT", job.wave.expire) for r in self._puts]
+        return begin_trip(self._outbox.redis, pipes, [*self._move, *self._commands])
+
+    def _attempt(self) -> list[Any]:
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            if self._fenced:  # Redis was away, or we stood still: it may have come back as another
+                self._outbox.tenure.ask(self._holds)
+            under_way = self._begin()
+        return under_way()
+
+    def collect(self) -> Sent:
+        """Waits for the replies, as long as that takes, and sees to what could not be written."""
+        outbox = self._outbox
+        replies = outbox.patiently(self._attempt)
+        puts = self._puts
+        if self._seen:
+            wave = outbox.job.wave
+            with unless_full():  # then the values of the tasks that saw them were refused as well
+                outbox.patiently(lambda: States(outbox.redis).seen(wave.state, self._seen, wave.date.start.timestamp()))
+        said = {id(r): r.cell for r in puts}
+        failed = [r for r, reply in zip(puts, replies, strict=False) if reply is not True and not outbox.same(r, reply)]
+        rest = replies[len(puts) + len(self._move) :]
+        answer = replies[len(puts)] if self._move else None
+        if is_apart(answer):
+            return Sent(None, replies=rest, apart=True)
+        if is_unsure(answer):  # now it is known which values are there
+            answer = outbox.move(with_results(self._base, self._results))
+        elif failed:
+            steps = [Move(r.task, said[id(r)], r.cell, r.number, 1) for r in failed]
+            outbox.move(Moves(list(self._holds), steps, [(r.task, r.number, encode_json(r.note)) for r in failed if r.note]))
+        return Sent(self._moved(answer), failed, rest)
+
+    def _moved(self, answer: Any) -> Moved | None:
+        if answer is None:
+            return None
+        if isinstance(answer, RedisError):
+            if "GONE" not in str(answer):
+                raise answer
+            return Moved("gone", 0, [])
+        moved = read_move(answer)
+        if not moved.refused and not moved.cancelled and any(s.after == Cell.RUNNING for s in self._told.steps):
+            self._outbox.tenure.heard(self._asked)
+        return moved
+
+
+def with_results(base: Moves, results: Sequence[Result]) -> Moves:
+    """`base`, and what became of these cells."""
+    moves = Moves(base.holds, [*base.steps], [*base.notes], [*base.logs], base.ends)
+    groups: dict[tuple[int, int, int], list[Result]] = defaultdict(list)
+    for r in results:
+        groups[r.task, r.before, r.cell].append(r)
+        if r.note:
+            moves.notes.append((r.task, r.number, encode_json(r.note)))
+        if r.log:
+            moves.logs.append((r.task, r.number, r.log))
+    for (task, before, cell), group in groups.items():
+        group.sort(key=_number)
+        for first, many, at in spans([r.number for r in group]):
+            ran = cell in WROTE - {Cell.REUSED} or before == Cell.RUNNING
+            times = pack_times([(r.start, r.seconds) for r in group[at : at + many]]) if ran else b""
+            moves.steps.append(Move(task, before, cell, first, many, times))
+    return moves
 
 
 def blocked(job: Job, task: int, number: int, entity: str, found: Found) -> Result:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import msgspec
 
 LANES = 40
+_CELL = struct.Struct("@fIIIqd")  # limit (s), job, task, entity, where its log begins, since
 _SINCE = struct.Struct("@d")  # 0 when idle; the machine's own format is written at once, another byte by byte
-_REST = struct.Struct("<fIIIq")  # limit (s), job, task, entity, where its log begins
-_LANE = _SINCE.size + _REST.size
+_SINCE_AT = _CELL.size - _SINCE.size
+_LANE = _CELL.size
 _GROUPS_AT = 64 + LANES * _LANE
 _HELD_AT = _GROUPS_AT + LANES * 4
 _HELD_MAX = 1 << 18
@@ -54,13 +55,12 @@ class Board:
 
     def enter(self, lane: int, job: int, task: int, entity: int, since: float, limit: float, log: int) -> None:
         """The lane runs a cell from now on."""
-        at = 64 + lane * _LANE
-        _REST.pack_into(self._page, at + 8, limit, job, task, entity, log)
-        _SINCE.pack_into(self._page, at, since)  # last: until then the lane reads as idle
+        # `since` comes last: until then the lane reads as idle.
+        _CELL.pack_into(self._page, 64 + lane * _LANE, limit, job, task, entity, log, since)
 
     def leave(self, lane: int) -> None:
         """The lane is idle."""
-        _SINCE.pack_into(self._page, 64 + lane * _LANE, 0.0)
+        _SINCE.pack_into(self._page, 64 + lane * _LANE + _SINCE_AT, 0.0)
 
     def group(self, lane: int, pid: int) -> None:
         """The process group of the command that the lane runs; 0 for none."""
@@ -75,9 +75,9 @@ class Board:
         found = []
         for lane in range(LANES):
             at = 64 + lane * _LANE
-            [since] = _SINCE.unpack_from(self._page, at)
-            limit, job, task, entity, log = _REST.unpack_from(self._page, at + 8)
-            if since and _SINCE.unpack_from(self._page, at)[0] == since:  # else it has left meanwhile
+            [before] = _SINCE.unpack_from(self._page, at + _SINCE_AT)
+            limit, job, task, entity, log, since = _CELL.unpack_from(self._page, at)
+            if since and before == since:  # else it has come or left meanwhile
                 found.append(RunningCell(lane, job, task, entity, since, limit, log))
         return found
 

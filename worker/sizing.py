@@ -20,12 +20,12 @@ class Sizing:
     size: int = 1
     most: int = MOST
 
-    def note(self, claimed: int, seconds: float, queued: int, slots: int) -> None:
-        """A batch of `claimed` entities took `seconds`; `queued` are left for `slots` slots."""
+    def note(self, claimed: int, wanted: int, seconds: float, queued: int, slots: int) -> None:
+        """A batch of `claimed` entities, of `wanted`, took `seconds`; `queued` are left for `slots` slots."""
         if seconds > BUDGET:
             self.size = max(1, min(self.size, int(claimed * BUDGET / seconds)))
-        elif claimed >= self.size and seconds * 2 <= BUDGET:
-            self.size = min(self.most, self.size * 2)
+        elif claimed >= wanted and seconds * 2 <= BUDGET:
+            self.size = min(self.most, max(self.size, wanted * 2))
         self.size = max(1, min(self.size, queued // (SHARE * max(slots, 1))))
 
     def restart(self) -> None:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -21,19 +20,20 @@ from engine.flow import Flow
 from engine.keys import version_key
 from engine.plan import Plan
 from engine.status import Cell
-from engine.store.claims import Claimed, Closed, Hold, claim_command, holds_of, read_claim, release, trip
+from engine.store.claims import Hold, release
 from engine.store.connect import AWAY, BLOCK, connect, find_anew
-from engine.store.wave import OVERDUE, Wave
+from engine.store.wave import Wave
 from engine.store.waves import Waves, ring
-from worker.batch import UNTOLD, Batch, epoch_of
+from worker.batch import Batch
 from worker.failure import describe
 from worker.inputs import Found
-from worker.job import Job, Schedule
+from worker.job import Job
 from worker.journal import Journal
 from worker.outbox import Result
 from worker.output import BRIEF, KEPT, Output
+from worker.pipeline import Pipeline
 from worker.shared import LANES, Board, HeldBatch
-from worker.shell import Shell, ShellDiedError
+from worker.shell import Shell
 from worker.sizing import MOST, Sizing
 from worker.solo import Solo
 
@@ -95,11 +95,12 @@ class Slot:
         self._not_ours: set[str] = set()
         self._pool: ThreadPoolExecutor | None = None
         self._batch: Batch | None = None
-        self._next: tuple[Job, Claimed] | None = None
+        self._pipeline: Pipeline | None = None
         self._solos: list[Solo] = []
         self._lock = threading.Lock()
         self._busy = threading.Event()
-        self._served = 0
+        self.served = 0
+        """Entities that it has ended."""
         self._idling = False
         self._full = False
 
@@ -181,6 +182,25 @@ class Slot:
         """Nothing of a wave is left to serve."""
         self.waves.dequeue(job.wave.version, job.wave.id)
 
+    def take_up(self, batch: Batch) -> None:
+        """It computes from now on."""
+        self._batch = batch
+        self._busy.set()
+
+    def put_down(self) -> None:
+        """Nothing computes."""
+        self._batch = None
+
+    def share_ahead(self) -> None:
+        """What is claimed and not begun goes to other slots."""
+        if self._pipeline is not None:
+            self._pipeline.share()
+
+    def new_shell(self) -> None:
+        """Another bash, since the one that was has died."""
+        self.shell.close()
+        self.shell = Shell()
+
     def publish_holds(self) -> None:
         """Tells the watcher what is held now."""
         with self._lock:
@@ -188,16 +208,12 @@ class Slot:
             held = [(solo.job, [(solo.number, 1, solo.record)], solo.epoch) for solo in solos]
             if batch is not None:
                 held.append((batch.job, batch.own_holds(), batch.epoch))
-            if self._next is not None:
-                job, claimed = self._next
-                held.append((job, holds_of(claimed.ids, claimed.records), epoch_of(job, claimed)))
-            self.board.hold(
-                [
-                    HeldBatch(job.number, job.wave.id, job.wave.version, list(holds), epoch)
-                    for job, holds, epoch in held
-                    if holds
-                ]
-            )
+            batches = [
+                HeldBatch(job.number, job.wave.id, job.wave.version, list(holds), epoch) for job, holds, epoch in held if holds
+            ]
+            if self._pipeline is not None:
+                batches += self._pipeline.held()
+            self.board.hold(batches)
 
     # serving
 
@@ -246,88 +262,22 @@ class Slot:
             if job is None or self.draining:
                 continue
             self.sizing.restart()  # what the last wave's entities took says nothing of this one's
-            claimed, chain = self._claim(job), True
-            while claimed is not None and claimed.ids and not self.draining:
-                claimed, chain = self._serve(job, claimed, chain)
-                if claimed is None:
+            self._pipeline = pipeline = Pipeline(self, job)
+            try:
+                if pipeline.serve():
                     return True
-            if claimed is not None and claimed.ids:
-                self.give_back(job, holds_of(claimed.ids, claimed.records))
-                self._next = None
+            finally:
+                self._pipeline = None
+                self.publish_holds()
         return False
 
-    def _claim(self, job: Job) -> Claimed | None:
-        [reply] = trip(self.redis, [self._claim_command(job)])
-        return self._claimed(job, reply)
-
-    def _claim_command(self, job: Job) -> tuple[Any, ...]:
-        # What is brief is told with its end: beginning it with the claim would be a step more for nothing.
-        job.begun = () if sum(job.paces[task] for task in job.first) * self.sizing.size < UNTOLD else job.first
-        return claim_command(job.wave, self.sizing.size, self.name, self.settings.lease, job.begun)
-
-    def _claimed(self, job: Job, reply: Any) -> Claimed | None:
-        if isinstance(reply, Exception):
-            raise reply
-        claimed = read_claim(job.wave, reply, job.begun)
-        self._say_full(isinstance(claimed, Closed) and claimed.reason == "full")
-        if isinstance(claimed, Closed):
-            if claimed.reason == "full":
-                return None
-            if claimed.reason == "overdue":
-                self.waves.cancel(job.wave, OVERDUE, "deadline")
-            elif not claimed.left:
-                self.wave_ended(job)
-            return None
-        if claimed.ids:
-            self._next = (job, claimed)
-            self.publish_holds()  # at once: what dies from here on has given back what it held
-        return claimed
-
-    def _say_full(self, full: bool) -> None:
+    def say_full(self, full: bool) -> None:
         """Logs it when Redis has become full, and when there is room again."""
         if full != self._full:
             log.warning(
                 "redis is full (maxmemory): nothing is taken up until there is room" if full else "there is room in redis again"
             )
         self._full = full
-
-    def _serve(self, job: Job, claimed: Claimed, chain: bool) -> tuple[Claimed | None, bool]:
-        """One batch, and with `chain` the claim of the next in the trip that ends it. The second value is False when another wave
-        goes before this one by now: what was claimed is still served, and then it is its turn."""
-        began = time.monotonic()
-        self.board.mark(began, self._served)
-        batch = Batch(self, job, claimed, self._schedule(job, claimed))
-        self._batch, self._next = batch, None
-        self.publish_holds()
-        self._busy.set()
-        try:
-            batch.run()
-            size = len(claimed.ids)
-            self.sizing.note(size, time.monotonic() - began, claimed.queued, claimed.workers * self.settings.slots)
-            head = ("ZRANGE", version_key(job.wave.version, "queue"), 0, 0)
-            left, replies = batch.finish([head, self._claim_command(job)] if chain and not self.draining else [])
-        finally:
-            self._batch = None
-            self.publish_holds()
-        self._served += size
-        self.board.mark(0.0, self._served)
-        self.output.trim()
-        if left == 0:
-            self.wave_ended(job)
-        if not replies:
-            return None, True
-        return self._claimed(job, replies[1]), not replies[0] or replies[0][0] == job.wave.id.encode()
-
-    def _schedule(self, job: Job, claimed: Claimed) -> Schedule:
-        try:
-            schedules = job.schedules(self.shell, claimed.entities)
-        except ShellDiedError:
-            self.shell.close()
-            self.shell = Shell()
-            schedules = job.schedules(self.shell, claimed.entities)
-        if any(s is not schedules[0] for s in schedules):
-            raise WavedeckError(f"the entities of wave {job.wave.id} have different scripts")
-        return schedules[0]
 
     def _job(self, name: str) -> Job | None:
         if name in self._jobs:

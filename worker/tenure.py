@@ -32,6 +32,9 @@ class Tenure:
         """Entities that are no longer ours."""
         self.cancelled = ""
         """Why the wave was cancelled, as far as is known here."""
+        self.stands_until = 0.0
+        """Until when (monotonic) all is as it was: nothing was lost or cancelled, and it is `fresh` and `sure`."""
+        self._look()
 
     @property
     def fresh(self) -> bool:
@@ -43,13 +46,14 @@ class Tenure:
         """Whether the leases cannot have run out: what was computed may be written."""
         return time.monotonic() - self.since < SURE * self._lease
 
-    def stands(self, now: float) -> bool:
-        """Whether that all is as it was: nothing was lost or cancelled, and `fresh` and `sure` at that moment (monotonic)."""
-        return now - self._heard < FRESH and now - self.since < SURE * self._lease and not self.lost and not self.cancelled
-
     def heard(self, asked: float) -> None:
         """Redis has taken a start, asked for at that moment (monotonic)."""
         self._heard = max(self._heard, asked)
+        self._look()
+
+    def _look(self) -> None:
+        until = min(self._heard + FRESH, self.since + SURE * self._lease)
+        self.stands_until = 0.0 if self.lost or self.cancelled else until
 
     def ask(self, holds: Sequence[Hold]) -> None:
         """Asks about these, prolonging what is ours. When it returns it is `sure`.
@@ -67,6 +71,7 @@ class Tenure:
                 self.lost |= told.lost
                 self.cancelled = self.cancelled or told.cancelled
                 self._heard = self.since = asked
+                self._look()
                 tries += 1
                 if time.monotonic() - asked < AT_ONCE or (tries >= TRIES and self.sure):
                     return

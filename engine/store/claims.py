@@ -2,7 +2,7 @@
 
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from engine.keys import wave_key
 from engine.status import legal_pairs
 from engine.store.connect import AWAY, Client
-from engine.store.exchange import exchange
+from engine.store.exchange import exchange, on_one_server, post
 from engine.store.scripts import CLAIM, MOVE, RELEASE, RENEW, Arg
 from engine.store.wave import Wave
 
@@ -40,7 +40,7 @@ class Claimed:
 
     wave: Wave
     now: int
-    """Redis' clock when it was claimed, Unix ms; `mono` is this process's monotonic clock at that moment."""
+    """Redis' clock when it was claimed, Unix ms; `mono` is this process's monotonic clock when it was asked for."""
     mono: float
     ids: list[int]
     entities: list[str]
@@ -55,6 +55,8 @@ class Claimed:
     """How many workers have served the wave so far."""
     begun: Sequence[int] = ()
     """Tasks that are Running since the claim, in entities that nobody had claimed before."""
+    wanted: int = 0
+    """How many were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,14 @@ def pack_time(start: float, duration: float) -> bytes:
     return _TIME.pack(min(max(ms, 0), _LATEST), min(max(tens, 0), _LATEST))
 
 
+def pack_times(times: Sequence[tuple[float, float]]) -> bytes:
+    """The times of cells, one after the other: (start, duration) each, as `pack_time` has them."""
+    numbers = [number for start, duration in times for number in (int(start * 1000), int(duration * 100_000))]
+    if min(numbers) < 0 or max(numbers) > _LATEST:
+        return b"".join(pack_time(start, duration) for start, duration in times)
+    return struct.pack(f"<{len(numbers)}I", *numbers)
+
+
 def held_before(record: bytes) -> bool:
     """Whether somebody else held the entity before it was claimed with this record."""
     return int.from_bytes(record[:4], "little") > 1
@@ -163,8 +173,10 @@ def claim_command(wave: Wave, want: int, worker: str, lease: float = LEASE, begi
     return CLAIM.command(_keys(wave.version, wave.id, _CLAIM_KEYS), args)
 
 
-def read_claim(wave: Wave, reply: list[Any], begun: Sequence[int] = ()) -> Claimed | Closed:
-    """What a claim gave that began these tasks. A `Claimed` may be empty: all that is left is held by others."""
+def read_claim(
+    wave: Wave, reply: list[Any], begun: Sequence[int] = (), mono: float | None = None, wanted: int = 0
+) -> Claimed | Closed:
+    """What a claim of `wanted` entities gave that was asked for at `mono` and began these tasks. A `Claimed` may be empty: all that is left is held by others."""
     if reply[0] != b"ok":
         return Closed(reply[0].decode(), int(reply[1]) if len(reply) > 1 else 0)
     _, now, queued, lease, crew, first, many, record, fresh, again, records, cells, members = reply
@@ -172,7 +184,7 @@ def read_claim(wave: Wave, reply: list[Any], begun: Sequence[int] = ()) -> Claim
     return Claimed(
         wave=wave,
         now=now,
-        mono=time.monotonic(),
+        mono=time.monotonic() if mono is None else mono,
         ids=[*map(int, again), *range(first, first + many)],
         entities=[p[0] for p in pairs],
         partitions=[p[2] for p in pairs],
@@ -182,6 +194,7 @@ def read_claim(wave: Wave, reply: list[Any], begun: Sequence[int] = ()) -> Claim
         next_lease=lease,
         workers=crew,
         begun=begun,
+        wanted=wanted,
     )
 
 
@@ -262,9 +275,24 @@ def trip(redis: Client, commands: Sequence[tuple[Any, ...]], then: Sequence[tupl
     if then and isinstance(redis, RedisCluster):
         return [*trip(redis, commands), *trip(redis, then)]
     commands = [*commands, *then]
+    return _looked_at(redis, commands, exchange(redis, commands)) if commands else []
+
+
+def begin_trip(
+    redis: Client, commands: Sequence[tuple[Any, ...]], then: Sequence[tuple[Any, ...]] = ()
+) -> Callable[[], list[Any]]:
+    """As `trip`, but it only sends; the function that is returned waits for the results, or raises."""
+    if not on_one_server(redis):
+        return lambda: trip(redis, commands, then)
+    commands = [*commands, *then]
     if not commands:
-        return []
-    replies = exchange(redis, commands)
+        return lambda: []
+    replies = post(redis, commands)
+    return lambda: _looked_at(redis, commands, replies())
+
+
+def _looked_at(redis: Client, commands: Sequence[tuple[Any, ...]], replies: list[Any]) -> list[Any]:
+    """The replies, once scripts that the server had forgotten are called again."""
     errors = [(i, r) for i, r in enumerate(replies) if isinstance(r, Exception)]
     for _, error in errors:
         if isinstance(error, AWAY):

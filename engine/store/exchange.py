@@ -6,13 +6,13 @@ two fifths of a slot's CPU. A connection that has served a trip is kept for the 
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import hiredis
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from engine.store.connect import Client
 
@@ -46,11 +46,42 @@ def exchange(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     try:
         replies: list[Any] = connection.retry.call_with_retry(once, lambda _: connection.disconnect())
     except BaseException:
-        connection.disconnect()
-        redis.connection_pool.release(connection)
+        _drop(redis, connection)
         raise
     _kept[redis].append(connection)
     return replies
+
+
+def post(redis: Client, commands: Sequence[tuple[Any, ...]]) -> Callable[[], list[Any]]:
+    """Sends commands now; the function that is returned waits for their replies, which are as `exchange` gives them, or raises what it
+    raises. Nothing is sent twice, whatever the client's retries are. To be called once, from any thread."""
+    if not on_one_server(redis):
+        return lambda: _piped(redis, commands)
+    connection = _take(redis)
+    lost: BaseException | None = None
+    try:
+        connection.send_packed_command(list(_packed(commands)))
+    except RedisError as e:
+        _drop(redis, connection)
+        lost = e
+
+    def replies() -> list[Any]:
+        if lost is not None:
+            raise lost
+        try:
+            found = [_reply(connection) for _ in commands]
+        except BaseException:
+            _drop(redis, connection)
+            raise
+        _kept[redis].append(connection)
+        return found
+
+    return replies
+
+
+def _drop(redis: Client, connection: Any) -> None:
+    connection.disconnect()
+    redis.connection_pool.release(connection)
 
 
 def _piped(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:

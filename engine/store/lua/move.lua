@@ -74,6 +74,7 @@ local function one(task, from, to, e, time)
   end
 end
 
+local closing = {}  -- range of entities → how many tasks have just come to an end in all of it
 for _ = 1, number() do
   local task, from, to, first, many, times = number(), take(), take(), number(), number(), take()
   if not string.find(ARGV[1], from .. to, 1, true) then return redis.error_reply('ILLEGAL ' .. from .. to) end
@@ -88,6 +89,10 @@ for _ = 1, number() do
     if times ~= '' then redis.call('SETRANGE', KEYS[3], off * 8, times) end
     count(task, from, -many)
     count(task, to, many)
+    if (from == 'P' or from == 'R') and to ~= 'P' and to ~= 'R' then
+      local range = first * 1048576 + many
+      closing[range] = (closing[range] or 0) + 1
+    end
   else
     for i = 0, many - 1 do one(task, from, to, first + i, string.sub(times, i * 8 + 1, i * 8 + 8)) end
   end
@@ -110,7 +115,8 @@ local done = 0
 for _ = 1, number() do
   local first, many = number(), number()
   local open = {}
-  for t = 0, tasks - 1 do
+  local known = closing[first * 1048576 + many] == tasks
+  for t = 0, known and -1 or tasks - 1 do
     local cells = redis.call('GETRANGE', KEYS[2], t * n + first, t * n + first + many - 1)
     local i = string.find(cells, '[PR]')
     while i do
