@@ -277,7 +277,7 @@ class Batch:
         is made again, later. The function that is returned waits for what came of it."""
         self._unsent = 0
         levels = self.schedule.levels
-        chained = len({levels[r.task] for r in results}) > 1
+        chained = len({levels[r.task] for r in results if r.value is not None and r.cell != Cell.REUSED}) > 1
         holds = moves.holds if moves else self.holds()
         sent = self.outbox.post(holds, results, moves, commands, chained=chained)
 

@@ -103,7 +103,8 @@ class Pipeline:
         try:
             batch.run()
             spent = time.monotonic() - began
-            slot.sizing.note(len(claimed.ids), claimed.wanted, spent, claimed.queued, claimed.workers * slot.settings.slots)
+            slots = claimed.workers * slot.settings.slots
+            slot.sizing.note(len(claimed.ids), spent, claimed.queued, slots, wanted=claimed.wanted)
             with self._lock:
                 self._end_last()
                 commands = self._commands(claimed.queued)
@@ -200,10 +201,12 @@ class Pipeline:
             head, *claims = replies
             for reply in claims:
                 self._take_in(reply)
-            self._open = self._open and (not head or head[0] == self._job.wave.id.encode())
+            if head and head[0] != self._job.wave.id.encode():  # another wave goes before this one by now
+                self._open = False
+                self._give_back(self._ahead[1:])
 
     def _give_back(self, claims: tuple[Claimed, ...]) -> None:
-        self._ahead = ()
+        self._ahead = self._ahead[: -len(claims) or None]
         for claimed in claims:
             self._slot.give_back(self._job, holds_of(claimed.ids, claimed.records))
         if claims:

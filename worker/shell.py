@@ -72,7 +72,7 @@ class Shell:
         try:
             self._write(b"%08d" % len(chunk) + chunk)
         except OSError as e:
-            raise ShellDiedError(f"the slot's bash takes nothing more: {e}") from None
+            raise ShellDiedError(f"the slot's bash does not answer: {e}") from None
         self._body, self._awaited = body, len(headers)
 
     def collect(self) -> list[str]:

@@ -20,8 +20,10 @@ class Sizing:
     size: int = 1
     most: int = MOST
 
-    def note(self, claimed: int, wanted: int, seconds: float, queued: int, slots: int) -> None:
-        """A batch of `claimed` entities, of `wanted`, took `seconds`; `queued` are left for `slots` slots."""
+    def note(self, claimed: int, seconds: float, queued: int, slots: int, *, wanted: int = 0) -> None:
+        """A batch of `claimed` entities took `seconds`; `queued` are left for `slots` slots. `wanted`: how many it was to be, if that was
+        decided when the size was another."""
+        wanted = wanted or self.size
         if seconds > BUDGET:
             self.size = max(1, min(self.size, int(claimed * BUDGET / seconds)))
         elif claimed >= wanted and seconds * 2 <= BUDGET:

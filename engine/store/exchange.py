@@ -57,13 +57,15 @@ def post(redis: Client, commands: Sequence[tuple[Any, ...]]) -> Callable[[], lis
     raises. Nothing is sent twice, whatever the client's retries are. To be called once, from any thread."""
     if not on_one_server(redis):
         return lambda: _piped(redis, commands)
-    connection = _take(redis)
-    lost: BaseException | None = None
+    connection: Any = None
+    lost: RedisError | None = None
     try:
+        connection = _take(redis)
         connection.send_packed_command(list(_packed(commands)))
     except RedisError as e:
-        _drop(redis, connection)
         lost = e
+        if connection is not None:
+            _drop(redis, connection)
 
     def replies() -> list[Any]:
         if lost is not None:
