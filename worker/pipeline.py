@@ -152,7 +152,8 @@ class Pipeline:
         job, size = self._job, self._slot.sizing.size
         begun = () if self._brief(UNTOLD) and on_one_server(self._slot.writes) else job.first
         self._asks.append(_Ask(size, begun, time.monotonic()))
-        return claim_command(job.wave, size, self._slot.name, self._slot.settings.lease, begun)
+        lease = self._slot.settings.lease
+        return claim_command(job.wave, size, self._slot.name, lease, begun, self._slot.redis_time(lease / 2))
 
     def _take_in(self, reply: Any) -> None:
         slot, wave, ask = self._slot, self._job.wave, self._asks.popleft()
@@ -166,7 +167,9 @@ class Pipeline:
                 slot.waves.cancel(wave, OVERDUE, "deadline")
             elif claimed.reason != "full" and not claimed.left:
                 slot.wave_ended(self._job)
-        elif claimed.ids:
+            return
+        slot.clock = (claimed.now, claimed.mono)
+        if claimed.ids:
             self._ahead = (*self._ahead, claimed)
         else:
             self._open = False

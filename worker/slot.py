@@ -99,6 +99,8 @@ class Slot:
         self._solos: list[Solo] = []
         self._lock = threading.Lock()
         self._busy = threading.Event()
+        self.clock = (0, 0.0)
+        """Redis' clock, Unix ms, and this process's (monotonic) at that moment."""
         self.served = 0
         """Entities that it has ended."""
         self._idling = False
@@ -181,6 +183,11 @@ class Slot:
     def wave_ended(self, job: Job) -> None:
         """Nothing of a wave is left to serve."""
         self.waves.dequeue(job.wave.version, job.wave.id)
+
+    def redis_time(self, ahead: float) -> int:
+        """Redis' clock in `ahead` seconds, Unix ms, by what it said last; 0 when it has said nothing."""
+        now, mono = self.clock
+        return now and now + int((time.monotonic() - mono + ahead) * 1000)
 
     def take_up(self, batch: Batch) -> None:
         """It computes from now on."""

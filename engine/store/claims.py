@@ -166,10 +166,16 @@ def _keys(version: str, wave: str, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(wave_key(version, wave, name) for name in names)
 
 
-def claim_command(wave: Wave, want: int, worker: str, lease: float = LEASE, begin: Sequence[int] = ()) -> tuple[Arg, ...]:
-    """Claims up to `want` entities; `read_claim` reads the reply. `begin`: tasks that are Running from then on in those that nobody has
-    claimed before."""
-    args = (want, int(lease * 1000), worker, MOST_ATTEMPTS, wave.expire, " ".join(map(str, begin)))
+def claim_command(
+    wave: Wave, want: int, worker: str, lease: float = LEASE, begin: Sequence[int] = (), latest: int = 0
+) -> tuple[Arg, ...]:
+    """Claims up to `want` entities; `read_claim` reads the reply.
+
+    Parameters:
+        begin: tasks that are Running from then on in those that nobody has claimed before.
+        latest: when it is too late (Redis' clock, Unix ms) and nothing is given: a Redis that hung would give it to nobody.
+    """
+    args = (want, int(lease * 1000), worker, MOST_ATTEMPTS, wave.expire, " ".join(map(str, begin)), latest)
     return CLAIM.command(_keys(wave.version, wave.id, _CLAIM_KEYS), args)
 
 

@@ -6,7 +6,7 @@ from redis import Redis
 
 from engine.cancel import cancel
 from engine.errors import Refused
-from engine.store.claims import Closed, Renewed, holds_of, release, renew
+from engine.store.claims import Closed, Renewed, claim_command, holds_of, release, renew, trip
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 
@@ -34,6 +34,20 @@ def test_what_had_ended_stays_and_what_ran_is_pending_again(redis: "Redis") -> N
     assert release(redis, wave, holds(claimed, 0, 1)) == 0
     assert step(redis, wave, claimed, 1, P, R, entities=[0]).refused == [(1, 0)]
     check_counts(redis, wave)
+
+
+def test_a_claim_that_comes_too_late_is_given_nothing(redis: "Redis") -> None:
+    """A Redis that hung for longer than a lease would take from who lives, and give to a connection that nobody reads."""
+    wave = make(redis, n=3)
+    claimed = claim(redis, wave, 1)
+    lapse(redis, wave, 0)
+    now = claimed.now
+
+    [late] = trip(redis, [claim_command(wave, 3, "w2", latest=now - 1)])
+    [in_time] = trip(redis, [claim_command(wave, 3, "w2", latest=now + 60_000)])
+
+    assert (late[0], late[6], late[9]) == (b"ok", 0, [])
+    assert (in_time[0], in_time[6], in_time[9]) == (b"ok", 0, [b"0"])
 
 
 def test_renewing_prolongs_only_what_is_still_held(redis: "Redis") -> None:

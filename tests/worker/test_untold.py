@@ -124,6 +124,7 @@ def test_a_crash_in_a_cell_that_nobody_was_told_of_fails_that_cell(rig: Rig) -> 
     rows = rig.rows(wave)
     assert rows.pop("e150") == "FXB"
     assert rig.error(wave, "b", "e150").startswith("Crashed: ")
+    assert rig.logs().count("cells failed by it") == 1
     assert set("".join(rows.values())) <= set("FU")
 
 

@@ -2,6 +2,7 @@
 --
 -- KEYS  wave members board counts claims leases returned crew times
 -- ARGV  how many · lease (ms) · worker · most attempts · expiry of keys (Unix s) · tasks that those never claimed begin at once ("0 1 2")
+--       · when it is too late (ms; 0: never): who asked does not wait for an answer any more, and is given nothing
 -- -> {"gone"} no such wave · {"ended", 0} · {"cancelled", left} · {"overdue", left}
 --  | {"full", left} Redis is over its maxmemory: nobody takes up work whose results it would not keep
 --  | {"ok", now (ms), queued, next lease end (ms) or 0, crew,
@@ -24,8 +25,9 @@ local function cells_of(entity)
 end
 
 -- What a dead worker held is taken up one by one: if it kills again, it is known which cell did.
-local expired = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, w[4] and 1000 or 1)
-if #expired > 0 then want = 1 end
+local late = ARGV[7] ~= '0' and now > tonumber(ARGV[7])
+local expired = late and {} or redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', now, 'LIMIT', 0, w[4] and 1000 or 1)
+if late then want = 0 elseif #expired > 0 then want = 1 end
 if w[4] then
   -- Nobody will come back for these: their workers are gone, or too late to change anything.
   for _, id in ipairs(expired) do
