@@ -244,13 +244,17 @@ class Slot:
         self.shell.close()
 
     def _wait_for_redis(self) -> None:
-        """Until Redis answers again, and then for as long as its holders may need to renew leases that ran out meanwhile: what they
-        computed would be lost to whoever claims first."""
+        """Until Redis answers again, and then for as long as its holders may need."""
         while not self.draining:
             time.sleep(0.2)
             with contextlib.suppress(*AWAY):
                 self.redis.exists(version_key(self.settings.version, "queue"))
                 break
+        self._wait_for_holders()
+
+    def _wait_for_holders(self) -> None:
+        """For as long as holders may need to renew leases that ran out while Redis was away: what they computed would be lost to whoever
+        claims first."""
         until = time.monotonic() + 2 * self.settings.renewal
         while not self.draining and time.monotonic() < until:
             time.sleep(0.05)
@@ -262,7 +266,11 @@ class Slot:
 
     def _round(self) -> bool:
         """Serves the most urgent wave that has something to claim. Whether there was one."""
+        asked = time.monotonic()
         queued = self.redis.zrange(version_key(self.settings.version, "queue"), 0, 31)
+        if time.monotonic() - asked > self.settings.renewal:  # it hung, though nothing broke
+            self._wait_for_holders()
+            return True
         self._forget(queued)
         for name in queued:
             job = self._job(name.decode())
