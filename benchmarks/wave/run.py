@@ -23,6 +23,7 @@ from redis import Redis
 
 from benchmarks.wave.machine import Tree, redis_cpu, redis_memory
 from benchmarks.wave.peers import Peer, arm
+from benchmarks.wave.turns import Turn, alternate
 from benchmarks.wave.work import SHAPES, URL, Shape, decode, entity, key
 
 POLL = 0.002, 0.004, 0.02
@@ -45,7 +46,8 @@ class Failed(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct):
     """What a run measured. Seconds of queueing and draining; CPU seconds of the client, the workers and Redis; MB (10**6 bytes), the most
     there was. Milliseconds of single entities: from the call that queues one to its last value, the part of it after that call had
-    returned, and from the end of a task's last input to its start. Bytes a cell beyond its value: at most, and in the end."""
+    returned, and from the end of a task's last input to its start. Bytes a cell beyond its value: at most, and in the end. Turns beside
+    a loop, where there were any."""
 
     entities: int
     tasks: int
@@ -62,6 +64,7 @@ class Run(msgspec.Struct):
     redis_mb: float
     holds: float
     left: float
+    turns: list[Turn] = []
 
     @property
     def rate(self) -> float:
@@ -170,8 +173,8 @@ def _wakeups(redis: Redis, shape: Shape, number: int, date: str) -> list[float]:
     return [(at[t][0] - max(at[n][1] for n in needs)) * 1000 for t, needs in enumerate(shape.needs) if needs]
 
 
-def run(name: str, url: str, shape: tuple[str, Shape], entities: int, latencies: int, workers: int) -> Run:
-    """The run; the workers have ended when it returns."""
+def run(name: str, url: str, shape: tuple[str, Shape], entities: int, latencies: int, workers: int, turns: int) -> Run:
+    """The run; the workers have ended when it returns. `turns`: in so many waves, each beside a loop."""
     redis = Redis.from_url(url)
     redis.flushall()
     with tempfile.TemporaryDirectory(prefix="wd-bench-") as folder:
@@ -182,6 +185,8 @@ def run(name: str, url: str, shape: tuple[str, Shape], entities: int, latencies:
                 tree.start(command, peer.env)
             watch = Watch(redis, peer, tree)
             _warm(peer, watch)
+            if turns:
+                return _turns(redis, peer, tree, watch, entities, turns)
             single = one_by_one(redis, peer, latencies) if latencies else Single()
             return _wave(redis, peer, tree, watch, entities, single)
         finally:
@@ -236,6 +241,18 @@ def _wave(redis: Redis, peer: Peer, tree: Tree, watch: Watch, entities: int, sin
     )  # fmt: skip
 
 
+def _turns(redis: Redis, peer: Peer, tree: Tree, watch: Watch, entities: int, turns: int) -> Run:
+    before = redis_cpu(redis)
+    found = alternate(redis, peer, tree, entities, turns, watch.check)
+    used = redis_cpu(redis) - before
+    watch.sample()
+    drain, cpu = sum(turn.wave for turn in found), sum(turn.wave_cpu for turn in found)
+    return Run(
+        entities, len(peer.shape.names), 0.0, drain, 0.0, cpu - used, used, [], [], [], watch.memory, len(tree.pids()),
+        watch.redis_mb, 0.0, 0.0, found,
+    )  # fmt: skip
+
+
 def _own_cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
@@ -250,13 +267,14 @@ def main() -> None:
     parser.add_argument("--entities", type=int, default=100)
     parser.add_argument("--latencies", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes that do the work; 0: the wave is only queued")
+    parser.add_argument("--turns", type=int, default=0, help="in so many waves, each beside a loop that calls the function")
     given = parser.parse_args()
     os.environ[URL] = given.url
     found: Any
     try:
         shape = given.shape, SHAPES[given.shape]
         if given.workers:
-            found = run(given.arm, given.url, shape, given.entities, given.latencies, given.workers)
+            found = run(given.arm, given.url, shape, given.entities, given.latencies, given.workers, given.turns)
         else:
             found = queue(given.arm, given.url, shape, given.entities)
     except Exception as e:
