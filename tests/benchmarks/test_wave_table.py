@@ -85,7 +85,9 @@ def test_the_overhead_of_a_run_is_the_median_of_its_turns() -> None:
     assert told(book, "8. scikit-learn: beside") == [
         "| 8. scikit-learn: beside calling it in a loop | **3.0 %** | 2.0–4.0 | ≤ 5 % | yes |"
     ]
-    assert told(book, "8. scikit-learn: CPU")[0].startswith("| 8. scikit-learn: CPU, Redis included, beside the loop's | **4.0 %**")
+    assert told(book, "8. scikit-learn: CPU")[0].startswith(
+        "| 8. scikit-learn: CPU, Redis included, beside the loop's | **4.0 %**"
+    )
 
 
 def test_a_book_of_nothing_is_an_empty_page() -> None:
