@@ -100,6 +100,7 @@ class Slot:
         self._busy = threading.Event()
         self._served = 0
         self._idling = False
+        self._woken = False
         self._full = False
 
     # what a batch needs of its slot
@@ -246,6 +247,7 @@ class Slot:
                 continue
             self.sizing.restart()  # what the last wave's entities took says nothing of this one's
             claimed, chain = self._claim(job), True
+            self._pass_on(job, claimed)
             while claimed is not None and claimed.ids and not self.draining:
                 claimed, chain = self._serve(job, claimed, chain)
                 if claimed is None:
@@ -254,6 +256,15 @@ class Slot:
                 self.give_back(job, holds_of(claimed.ids, claimed.records))
                 self._next = None
         return False
+
+    def _pass_on(self, job: Job, claimed: Claimed | None) -> None:
+        """Who was woken and has left something to claim wakes another: a wave comes with tokens for some slots only."""
+        if not self._woken or claimed is None or not claimed.ids:
+            return
+        self._woken = False
+        if claimed.queued:
+            with contextlib.suppress(*AWAY):
+                ring(self.redis, job.wave.version, 1)
 
     def _claim(self, job: Job) -> Claimed | None:
         [reply] = trip(self.redis, [self._claim_command(job)])
@@ -369,7 +380,7 @@ class Slot:
         self._idling = True
         try:
             if not self.draining:
-                self.redis.blpop([version_key(self.settings.version, "bell")], timeout=wait)
+                self._woken = self.redis.blpop([version_key(self.settings.version, "bell")], timeout=wait) is not None
         finally:
             self._idling = False
         return False
