@@ -245,7 +245,7 @@ class Slot:
             job = self._job(name.decode())
             if job is None or self.draining:
                 continue
-            self.sizing.restart()  # what the last wave's entities took says nothing of this one's
+            self.sizing.restart(job.wave.flow)
             claimed, chain = self._claim(job), True
             self._pass_on(job, claimed)
             while claimed is not None and claimed.ids and not self.draining:
