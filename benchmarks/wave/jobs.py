@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.wave.peers import ARMS, arm
 from benchmarks.wave.work import SHAPES, skewed
+from engine.simulate import makespan
 
 OURS, SINGLE = "Wavedeck", "Wavedeck, entity by entity"
 FAT = "huey fat"
@@ -79,11 +80,19 @@ def critical(number: int) -> float:
     return max(ends)
 
 
+def whole(number: int) -> float:
+    """Seconds of all tasks of an entity that sleeps, one after the other."""
+    return sum(skewed(task, number) for task in range(len(SHAPES["sleeping"].names)))
+
+
+def listed(entities: int, slots: int) -> float:
+    """Seconds that list scheduling takes, at no cost: who is free takes the next entity in order, and all of it."""
+    return makespan(map(whole, range(entities)), [0.0] * slots)
+
+
 def bound(entities: int, slots: int) -> float:
     """Seconds below which no system can be: the longest path of an entity, or all the work shared out evenly."""
-    tasks = range(len(SHAPES["sleeping"].names))
-    work = sum(skewed(task, number) for task in tasks for number in range(entities))
-    return max(*map(critical, range(entities)), work / slots)
+    return max(*map(critical, range(entities)), sum(map(whole, range(entities))) / slots)
 
 
 def wanted(all_jobs: Sequence[Job], only: str) -> list[Job]:

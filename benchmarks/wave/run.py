@@ -225,13 +225,13 @@ def _wave(redis: Redis, peer: Peer, tree: Tree, watch: Watch, entities: int, sin
     tree.check()
     watch.holds = 0.0
     before = tree.cpu(), redis_cpu(redis)
-    tree.tell(signal.SIGSTOP)
+    stopped = tree.tell(signal.SIGSTOP)
     began, own = time.monotonic(), _own_cpu()
     peer.enqueue(numbers)
     enqueue, client = time.monotonic() - began, _own_cpu() - own
     watch.sample()
     began = time.monotonic()
-    tree.tell(signal.SIGCONT)
+    tree.tell(signal.SIGCONT, stopped)
     ended = watch.until(numbers)
     after = tree.cpu(), redis_cpu(redis)
     watch.sample()

@@ -85,11 +85,11 @@ def alternate(
 def _wave(redis: Redis, peer: Peer, tree: Tree, told: PubSub, numbers: Sequence[int]) -> tuple[float, float]:
     gc.collect()
     tree.check()
-    tree.tell(signal.SIGSTOP)
+    stopped = tree.tell(signal.SIGSTOP)
     peer.some(numbers)
     missing = {f" {entity(number)} ".encode() for number in numbers}
     used, began = tree.cpu() + redis_cpu(redis), time.monotonic()
-    tree.tell(signal.SIGCONT)
+    tree.tell(signal.SIGCONT, stopped)
     while missing:
         if (message := told.get_message(timeout=PATIENCE)) is None:
             raise RuntimeError(f"{len(missing)} of {len(numbers)} values did not come within {PATIENCE:g} s")

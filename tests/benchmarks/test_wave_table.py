@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.wave.jobs import FULL, OURS, QUICK, SINGLE, Job, bound, critical, jobs, wanted
+from benchmarks.wave.jobs import FULL, OURS, QUICK, SINGLE, Job, bound, critical, jobs, listed, wanted
 from benchmarks.wave.peers import ARMS
 from benchmarks.wave.run import Failed, Run
 from benchmarks.wave.table import Book, over, render, targets
@@ -99,7 +99,10 @@ def test_the_bound_is_the_longest_path_or_all_the_work_shared_out() -> None:
     assert bound(1, 1000) == critical(0)
     # And many on one slot
     assert bound(50, 1) == pytest.approx(sum(skewed(task, number) for task in range(6) for number in range(50)))
-    # Then every task sleeps as long as it must
+    # Then list scheduling is as long on one slot or on one for each, and no shorter in between
+    assert listed(50, 1) == pytest.approx(bound(50, 1))
+    assert bound(50, 4) < listed(50, 4) < bound(50, 4) + listed(50, 50)
+    # And every task sleeps as long as it must
     assert all(0.05 <= skewed(task, number) <= 0.5 for task in range(6) for number in range(1000))
 
 
