@@ -1,12 +1,14 @@
 """A wave beside a loop that calls the same function, in turns of a second: what a machine does to one of them it does to the other.
 
-Both are up and warm all the time, and who is not at work stands still. A wave counts from the moment that its workers go on to its end;
+Both are up and warm all the time, who is not at work stands still, and both are held to one and the same processor: a virtual one may be
+a third slower than the next for minutes, by what its neighbours do. A wave counts from the moment that its workers go on to its end;
 what the launch takes is in other rows.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import subprocess
 import sys
@@ -36,11 +38,12 @@ class Turn(msgspec.Struct, frozen=True):
 class Loop:
     """The process that calls the function in a loop, when it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, processor: int) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.wave.learning"],
             cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
         )  # fmt: skip
+        os.sched_setaffinity(self._process.pid, {processor})
 
     def run(self, numbers: Sequence[int]) -> tuple[float, float]:
         """Seconds by the clock and of the CPU."""
@@ -62,7 +65,10 @@ def alternate(
 ) -> list[Turn]:
     """So many entities in so many turns; the workers are up and warm. Every other turn the loop comes first. `check`: of a wave's values."""
     each, found = entities // turns, []
-    loop = Loop()
+    processor = min(os.sched_getaffinity(0))
+    loop = Loop(processor)
+    for pid in tree.pids():
+        os.sched_setaffinity(pid, {processor})
     redis.config_set("notify-keyspace-events", "K$")
     try:
         with redis.pubsub() as told:
