@@ -21,15 +21,17 @@ from redis.client import PubSub
 
 from benchmarks.wave.machine import ROOT, Tree, redis_cpu
 from benchmarks.wave.peers import Peer
-from benchmarks.wave.work import entity
+from benchmarks.wave.work import decode, entity, key
 
 PATIENCE = 60.0
 
 
 class Turn(msgspec.Struct, frozen=True):
-    """Seconds of the clock and of the CPU (the workers', and Redis') for the same calls."""
+    """Seconds of the clock and of the CPU (the workers', and Redis') for the same calls. `inside`: of the wave's, what the function took
+    by its own clock."""
 
     wave: float
+    inside: float
     loop: float
     wave_cpu: float
     loop_cpu: float
@@ -81,7 +83,7 @@ def alternate(
                 ours = _wave(redis, peer, tree, told, numbers)
                 beside = beside or loop.run(numbers)
                 check(numbers)
-                found.append(Turn(ours[0], beside[0], ours[1], beside[1]))
+                found.append(Turn(ours[0], _inside(redis, peer, numbers), beside[0], ours[1], beside[1]))
     finally:
         redis.config_set("notify-keyspace-events", "")
         loop.end()
@@ -104,3 +106,8 @@ def _wave(redis: Redis, peer: Peer, tree: Tree, told: PubSub, numbers: Sequence[
     while not peer.ended():
         pass
     return time.monotonic() - began, tree.cpu() + redis_cpu(redis) - used
+
+
+def _inside(redis: Redis, peer: Peer, numbers: Sequence[int]) -> float:
+    values = redis.mget([key(peer.shape, 0, number, peer.date(number)) for number in numbers])
+    return sum(ended - began for began, ended in (decode(value)["at"] for value in values))

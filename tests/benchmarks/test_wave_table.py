@@ -77,8 +77,8 @@ def test_what_was_not_measured_is_not_printed() -> None:
 def test_the_overhead_of_a_run_is_the_median_of_its_turns() -> None:
     # Given two rounds of three turns, in one of which somebody else used the machine while the wave ran
     job = Job("learning", OURS, 30, "learning", 1, turns=3)
-    quiet = a_run(turns=[Turn(1.02, 1.0, 1.03, 1.0)] * 3)
-    busy = a_run(turns=[Turn(1.04, 1.0, 1.05, 1.0), Turn(3.0, 1.0, 1.05, 1.0), Turn(1.04, 1.0, 1.05, 1.0)])
+    quiet = a_run(turns=[Turn(1.02, 1.01, 1.0, 1.03, 1.0)] * 3)
+    busy = a_run(turns=[Turn(1.04, 1.01, 1.0, 1.05, 1.0), Turn(3.0, 2.5, 1.0, 1.05, 1.0), Turn(1.04, 1.01, 1.0, 1.05, 1.0)])
     book = Book([{job: quiet}, {job: busy}])
 
     # Then that one counts for nothing
