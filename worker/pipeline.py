@@ -65,6 +65,8 @@ class Pipeline:
             claimed = self._next()
         if claimed is None:
             return False
+        if claimed.queued:
+            self._slot.pass_on(self._job.wave)
         while claimed is not None and not self._slot.draining:
             claimed = self._serve(claimed)
         with self._lock:

@@ -104,6 +104,7 @@ class Slot:
         self.served = 0
         """Entities that it has ended."""
         self._idling = False
+        self._woken = False
         self._full = False
 
     # what a batch needs of its slot
@@ -276,7 +277,7 @@ class Slot:
             job = self._job(name.decode())
             if job is None or self.draining:
                 continue
-            self.sizing.restart()  # what the last wave's entities took says nothing of this one's
+            self.sizing.restart(job.wave.flow)
             self._pipeline = pipeline = Pipeline(self, job)
             try:
                 if pipeline.serve():
@@ -285,6 +286,13 @@ class Slot:
                 self._pipeline = None
                 self.publish_holds()
         return False
+
+    def pass_on(self, wave: Wave) -> None:
+        """Who was woken and has left something to claim wakes another: a wave comes with tokens for some slots only."""
+        if self._woken:
+            self._woken = False
+            with contextlib.suppress(*AWAY):
+                ring(self.redis, wave.version, 1)
 
     def say_full(self, full: bool) -> None:
         """Logs it when Redis has become full, and when there is room again."""
@@ -339,7 +347,7 @@ class Slot:
         self._idling = True
         try:
             if not self.draining:
-                self.redis.blpop([version_key(self.settings.version, "bell")], timeout=wait)
+                self._woken = self.redis.blpop([version_key(self.settings.version, "bell")], timeout=wait) is not None
         finally:
             self._idling = False
         return False

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from benchmarks.wave.jobs import FULL, LOOP, QUICK, Job, jobs, wanted
+from benchmarks.wave.jobs import FULL, QUICK, Job, jobs, wanted
 from benchmarks.wave.machine import ROOT, a_server
 from benchmarks.wave.run import Failed, Run
 from benchmarks.wave.table import Book, Found, render
@@ -28,14 +28,14 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 def measure(job: Job, url: str) -> Found:
     """A run, in a process of its own."""
-    if job.arm == LOOP:
-        return _loop(job)
-    options = {"shape": job.shape, "entities": job.entities, "latencies": job.latencies, "workers": job.workers}
+    asked = {
+        "shape": job.shape, "entities": job.entities, "latencies": job.latencies, "workers": job.workers, "turns": job.turns
+    }  # fmt: skip
     command = [
         "benchmarks.wave.run",
         job.arm,
         url,
-        *(word for name, value in options.items() for word in (f"--{name}", str(value))),
+        *(word for name, value in asked.items() for word in (f"--{name}", str(value))),
     ]
     told = _python(command)
     try:
@@ -46,14 +46,6 @@ def measure(job: Job, url: str) -> Found:
         return msgspec.json.decode(told, type=Failed)
     except msgspec.MsgspecError:
         return Failed(f"it said {told[-300:]!r}")
-
-
-def _loop(job: Job) -> Found:
-    try:
-        seconds = float(_python(["benchmarks.wave.learning", str(job.entities)]))
-    except ValueError as e:
-        return Failed(str(e))
-    return Run(job.entities, 1, 0.0, seconds, seconds, 0.0, 0.0, [], [], [], 0.0, 1, 0.0, 0.0, 0.0)
 
 
 def _python(command: list[str]) -> str:

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 
 from benchmarks.wave.peers import ARMS, arm
 from benchmarks.wave.work import SHAPES, skewed
+from engine.simulate import makespan
 
 OURS, SINGLE = "Wavedeck", "Wavedeck, entity by entity"
 FAT = "huey fat"
 """The peer that the further shapes are compared with: the cheapest of the fat ones."""
-LOOP = "a loop"
-"""Not an arm: the task of scikit-learn, called with nothing around it."""
 MANY = ("fan-in", "skew", "wide", "deep", "big")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run of an arm, or of the loop."""
+    """A run of an arm. `turns`: in so many waves, each beside a loop that calls the same function."""
 
     group: str
     arm: str
@@ -26,6 +25,7 @@ class Job:
     shape: str = "diamond"
     workers: int = 2
     latencies: int = 0
+    turns: int = 0
 
     @property
     def name(self) -> str:
@@ -36,7 +36,8 @@ class Job:
 @dataclass(frozen=True)
 class Size:
     """How much. `base`: entities of the slowest peers' waves; `shapes`: of each further shape; `queued`: of waves that are only queued;
-    `slots`, `each`: of makespans, and entities a slot; `fits`: of scikit-learn."""
+    `slots`, `each`: of makespans, and entities a slot; `fits`, `turns`: of scikit-learn, and in how many turns
+    with a loop."""
 
     base: int
     latencies: int
@@ -47,10 +48,13 @@ class Size:
     few: int
     each: int
     fits: int
+    turns: int
 
 
-FULL = Size(1000, 41, dict(zip(MANY, (5000, 5000, 500, 500, 30), strict=True)), 1000, (1000, 10_000, 100_000), 64, 8, 20, 200)
-QUICK = Size(40, 5, dict(zip(MANY, (200, 400, 20, 20, 6), strict=True)), 50, (500, 1000, 10_000), 16, 2, 3, 60)
+FULL = Size(
+    1000, 41, dict(zip(MANY, (5000, 5000, 500, 500, 30), strict=True)), 1000, (1000, 10_000, 100_000), 64, 8, 20, 400, 10
+)
+QUICK = Size(40, 5, dict(zip(MANY, (200, 400, 20, 20, 6), strict=True)), 50, (500, 1000, 10_000), 16, 2, 3, 60, 3)
 
 
 def jobs(size: Size) -> list[Job]:
@@ -64,7 +68,7 @@ def jobs(size: Size) -> list[Job]:
     ]
     found += [Job("enqueue", OURS, entities, workers=0) for entities in size.queued]
     found += [Job("makespan", OURS, slots * size.each, "sleeping", slots) for slots in (size.slots, size.few, size.few * 10)]
-    found += [Job("learning", name, size.fits, "learning", 1) for name in (OURS, LOOP)]
+    found.append(Job("learning", OURS, size.fits, "learning", 1, turns=size.turns))
     return found
 
 
@@ -76,11 +80,19 @@ def critical(number: int) -> float:
     return max(ends)
 
 
+def whole(number: int) -> float:
+    """Seconds of all tasks of an entity that sleeps, one after the other."""
+    return sum(skewed(task, number) for task in range(len(SHAPES["sleeping"].names)))
+
+
+def listed(entities: int, slots: int) -> float:
+    """Seconds that list scheduling takes, at no cost: who is free takes the next entity in order, and all of it."""
+    return makespan(map(whole, range(entities)), [0.0] * slots)
+
+
 def bound(entities: int, slots: int) -> float:
     """Seconds below which no system can be: the longest path of an entity, or all the work shared out evenly."""
-    tasks = range(len(SHAPES["sleeping"].names))
-    work = sum(skewed(task, number) for task in tasks for number in range(entities))
-    return max(*map(critical, range(entities)), work / slots)
+    return max(*map(critical, range(entities)), sum(map(whole, range(entities))) / slots)
 
 
 def wanted(all_jobs: Sequence[Job], only: str) -> list[Job]:

@@ -1,6 +1,7 @@
 """A model that takes some 20 ms to fit: a task of the size that a flow is made of.
 
-Run as a program it fits in a loop, with nothing around it: `python -m benchmarks.wave.learning COUNT` prints the seconds.
+Run as a program it fits in a loop, with nothing around it: for each line `FIRST COUNT` on stdin it says how many seconds those took, by
+the clock and of the CPU.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ def main() -> None:
     """The loop, warm."""
     from benchmarks.wave.work import SHAPES, compute, encode
 
-    shape, count = SHAPES["learning"], int(sys.argv[1])
+    shape = SHAPES["learning"]
     for number in range(10):
         fit(number)
-    began = time.monotonic()
-    for number in range(count):
-        encode(compute(shape, 0, number, []))
-    print(time.monotonic() - began)
+    for line in sys.stdin:
+        first, count = map(int, line.split())
+        began, used = time.monotonic(), time.process_time()
+        for number in range(first, first + count):
+            encode(compute(shape, 0, number, []))
+        print(time.monotonic() - began, time.process_time() - used, flush=True)
 
 
 if __name__ == "__main__":

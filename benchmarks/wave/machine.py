@@ -110,11 +110,13 @@ class Tree:
         """MB (10**6 bytes) that they hold, what they share counted once."""
         return sum(map(_pss, self.pids())) / 1e6
 
-    def tell(self, number: signal.Signals) -> None:
-        """A signal to all of them."""
-        for pid in self.pids():
+    def tell(self, number: signal.Signals, pids: Sequence[int] | None = None) -> list[int]:
+        """A signal to these, all of them when not given. Returns whom it was sent to."""
+        told = self.pids() if pids is None else list(pids)
+        for pid in told:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+        return told
 
     def end(self) -> None:
         """Ends them, in order if they do so soon."""

@@ -23,11 +23,13 @@ from redis import Redis
 
 from benchmarks.wave.machine import Tree, redis_cpu, redis_memory
 from benchmarks.wave.peers import Peer, arm
+from benchmarks.wave.turns import Turn, alternate
 from benchmarks.wave.work import SHAPES, URL, Shape, decode, entity, key
 
 POLL = 0.002, 0.004, 0.02
 """Seconds between two looks: at least, as a part of what has passed, at most. Looking costs what is measured."""
-SAMPLE = 0.25
+SAMPLE, SPARSE = 0.25, 50
+"""Seconds between two looks at memory at least, and how many times what a look takes: of a hundred processes it takes a tenth of a second."""
 IDLE = 0.25
 """Seconds of rest before an entity is timed."""
 STALL = 60.0
@@ -45,7 +47,8 @@ class Failed(msgspec.Struct, frozen=True):
 class Run(msgspec.Struct):
     """What a run measured. Seconds of queueing and draining; CPU seconds of the client, the workers and Redis; MB (10**6 bytes), the most
     there was. Milliseconds of single entities: from the call that queues one to its last value, the part of it after that call had
-    returned, and from the end of a task's last input to its start. Bytes a cell beyond its value: at most, and in the end."""
+    returned, and from the end of a task's last input to its start. Bytes a cell beyond its value: at most, and in the end. Turns beside
+    a loop, where there were any."""
 
     entities: int
     tasks: int
@@ -62,6 +65,7 @@ class Run(msgspec.Struct):
     redis_mb: float
     holds: float
     left: float
+    turns: list[Turn] = []
 
     @property
     def rate(self) -> float:
@@ -101,8 +105,8 @@ class Watch:
                 self._tree.check()
                 raise RuntimeError(f"{len(keys) - there} of {len(keys)} values are missing, and none came for {STALL:g} s")
             if now > sample:
-                sample = now + SAMPLE
                 self.sample()
+                sample = now + max(SAMPLE, SPARSE * (time.monotonic() - now))
             least, part, most = POLL
             time.sleep(min(max(least, (now - began) * part), most))
         while not self._peer.ended():
@@ -170,8 +174,8 @@ def _wakeups(redis: Redis, shape: Shape, number: int, date: str) -> list[float]:
     return [(at[t][0] - max(at[n][1] for n in needs)) * 1000 for t, needs in enumerate(shape.needs) if needs]
 
 
-def run(name: str, url: str, shape: tuple[str, Shape], entities: int, latencies: int, workers: int) -> Run:
-    """The run; the workers have ended when it returns."""
+def run(name: str, url: str, shape: tuple[str, Shape], entities: int, latencies: int, workers: int, turns: int) -> Run:
+    """The run; the workers have ended when it returns. `turns`: in so many waves, each beside a loop."""
     redis = Redis.from_url(url)
     redis.flushall()
     with tempfile.TemporaryDirectory(prefix="wd-bench-") as folder:
@@ -182,6 +186,8 @@ def run(name: str, url: str, shape: tuple[str, Shape], entities: int, latencies:
                 tree.start(command, peer.env)
             watch = Watch(redis, peer, tree)
             _warm(peer, watch)
+            if turns:
+                return _turns(redis, peer, tree, watch, entities, turns)
             single = one_by_one(redis, peer, latencies) if latencies else Single()
             return _wave(redis, peer, tree, watch, entities, single)
         finally:
@@ -219,13 +225,13 @@ def _wave(redis: Redis, peer: Peer, tree: Tree, watch: Watch, entities: int, sin
     tree.check()
     watch.holds = 0.0
     before = tree.cpu(), redis_cpu(redis)
-    tree.tell(signal.SIGSTOP)
+    stopped = tree.tell(signal.SIGSTOP)
     began, own = time.monotonic(), _own_cpu()
     peer.enqueue(numbers)
     enqueue, client = time.monotonic() - began, _own_cpu() - own
     watch.sample()
     began = time.monotonic()
-    tree.tell(signal.SIGCONT)
+    tree.tell(signal.SIGCONT, stopped)
     ended = watch.until(numbers)
     after = tree.cpu(), redis_cpu(redis)
     watch.sample()
@@ -233,6 +239,18 @@ def _wave(redis: Redis, peer: Peer, tree: Tree, watch: Watch, entities: int, sin
     return Run(
         entities, len(peer.shape.names), enqueue, ended - began, client, after[0] - before[0], after[1] - before[1],
         single.latencies, single.served, single.wakeups, watch.memory, len(tree.pids()), watch.redis_mb, watch.holds, peer.left(),
+    )  # fmt: skip
+
+
+def _turns(redis: Redis, peer: Peer, tree: Tree, watch: Watch, entities: int, turns: int) -> Run:
+    before = redis_cpu(redis)
+    found = alternate(redis, peer, tree, entities, turns, watch.check)
+    used = redis_cpu(redis) - before
+    watch.sample()
+    drain, cpu = sum(turn.wave for turn in found), sum(turn.wave_cpu for turn in found)
+    return Run(
+        entities, len(peer.shape.names), 0.0, drain, 0.0, cpu - used, used, [], [], [], watch.memory, len(tree.pids()),
+        watch.redis_mb, 0.0, 0.0, found,
     )  # fmt: skip
 
 
@@ -250,13 +268,14 @@ def main() -> None:
     parser.add_argument("--entities", type=int, default=100)
     parser.add_argument("--latencies", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2, help="processes that do the work; 0: the wave is only queued")
+    parser.add_argument("--turns", type=int, default=0, help="in so many waves, each beside a loop that calls the function")
     given = parser.parse_args()
     os.environ[URL] = given.url
     found: Any
     try:
         shape = given.shape, SHAPES[given.shape]
         if given.workers:
-            found = run(given.arm, given.url, shape, given.entities, given.latencies, given.workers)
+            found = run(given.arm, given.url, shape, given.entities, given.latencies, given.workers, given.turns)
         else:
             found = queue(given.arm, given.url, shape, given.entities)
     except Exception as e:

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.wave.jobs import FULL, OURS, QUICK, SINGLE, Job, bound, critical, jobs, wanted
+from benchmarks.wave.jobs import FULL, OURS, QUICK, SINGLE, Job, bound, critical, jobs, listed, wanted
 from benchmarks.wave.peers import ARMS
 from benchmarks.wave.run import Failed, Run
 from benchmarks.wave.table import Book, over, render, targets
+from benchmarks.wave.turns import Turn
 from benchmarks.wave.work import SHAPES, compute, skewed
 
 WAVE = Job("wave", OURS, 100)
@@ -73,6 +74,22 @@ def test_what_was_not_measured_is_not_printed() -> None:
     )
 
 
+def test_the_overhead_of_a_run_is_the_median_of_its_turns() -> None:
+    # Given two rounds of three turns, in one of which somebody else used the machine while the wave ran
+    job = Job("learning", OURS, 30, "learning", 1, turns=3)
+    quiet = a_run(turns=[Turn(1.02, 1.01, 1.0, 1.03, 1.0)] * 3)
+    busy = a_run(turns=[Turn(1.04, 1.01, 1.0, 1.05, 1.0), Turn(3.0, 2.5, 1.0, 1.05, 1.0), Turn(1.04, 1.01, 1.0, 1.05, 1.0)])
+    book = Book([{job: quiet}, {job: busy}])
+
+    # Then that one counts for nothing
+    assert told(book, "8. scikit-learn: beside") == [
+        "| 8. scikit-learn: beside calling it in a loop | **3.0 %** | 2.0–4.0 | ≤ 5 % | yes |"
+    ]
+    assert told(book, "8. scikit-learn: CPU")[0].startswith(
+        "| 8. scikit-learn: CPU, Redis included, beside the loop's | **4.0 %**"
+    )
+
+
 def test_a_book_of_nothing_is_an_empty_page() -> None:
     assert render(Book([{}])) == ""
 
@@ -82,7 +99,10 @@ def test_the_bound_is_the_longest_path_or_all_the_work_shared_out() -> None:
     assert bound(1, 1000) == critical(0)
     # And many on one slot
     assert bound(50, 1) == pytest.approx(sum(skewed(task, number) for task in range(6) for number in range(50)))
-    # Then every task sleeps as long as it must
+    # Then list scheduling is as long on one slot or on one for each, and no shorter in between
+    assert listed(50, 1) == pytest.approx(bound(50, 1))
+    assert bound(50, 4) < listed(50, 4) < bound(50, 4) + listed(50, 50)
+    # And every task sleeps as long as it must
     assert all(0.05 <= skewed(task, number) <= 0.5 for task in range(6) for number in range(1000))
 
 
