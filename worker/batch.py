@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 from engine.status import ENDED, Cell
 from engine.store.claims import MOST_ATTEMPTS, Claimed, Hold, Move, Moves, held_before, holds_of, pack_time, spans, taken_over
 from worker.failure import reason
-from worker.inputs import Found
+from worker.inputs import Found, at_hand
 from worker.job import Job, Schedule
 from worker.outbox import Outbox, Result, Sent, blocked
 from worker.output import thread_log
-from worker.shared import LANES
+from worker.shared import LANES, HeldBatch
 from worker.solo import Solo
 from worker.tenure import Tenure
 
@@ -59,10 +59,16 @@ def epoch_of(job: Job, claimed: Claimed) -> float:
     return claimed.mono - (claimed.now - job.wave.created) / 1000
 
 
+def held_of(job: Job, claimed: Claimed) -> HeldBatch:
+    """What a claim gave, as the watcher is told."""
+    holds = holds_of(claimed.ids, claimed.records)
+    return HeldBatch(job.number, job.wave.id, job.wave.version, holds, epoch_of(job, claimed))
+
+
 class Batch:
     """A claim under way in a slot."""
 
-    def __init__(self, slot: "Slot", job: Job, claimed: Claimed, schedule: Schedule) -> None:
+    def __init__(self, slot: "Slot", job: Job, claimed: Claimed, schedule: Schedule, held: HeldBatch | None = None) -> None:
         self.slot, self.job, self.schedule = slot, job, schedule
         self.ids, self.entities, self.records = claimed.ids, claimed.entities, claimed.records
         count, tasks = len(claimed.ids), len(job.tasks)
@@ -83,11 +89,14 @@ class Batch:
         self.place = bytearray(count)
         self.tenure = Tenure(slot.writes, job.wave, slot.settings.lease, claimed.mono)
         self.outbox = Outbox(slot.writes, job, slot.name, slot.give_up, self.tenure)
+        self._chains = self.outbox.chains
+        self._given = job.given(schedule)
         self.solos: dict[int, Solo] = {}
         self._at = {number: at for at, number in enumerate(self.ids)}
         self._again = [held_before(record) for record in self.records]
         self._over = [taken_over(record) for record in self.records]
-        self._whole = holds_of(self.ids, self.records)
+        self._held = held or held_of(job, claimed)
+        self._whole = self._held.holds
         self._running: list[Start | None] = [None] * LANES
         self._done: deque[Result] = deque()
         self._told = claimed.mono
@@ -155,6 +164,14 @@ class Batch:
     def own_holds(self) -> list[Hold]:
         """The entities that are still this batch's."""
         return self._holds_of(HELD)
+
+    @property
+    def held(self) -> HeldBatch | None:
+        """What is still this batch's, as the watcher is told."""
+        if not any(self.place):
+            return self._held
+        wave, holds = self.job.wave, self.own_holds()
+        return HeldBatch(self.job.number, wave.id, wave.version, holds, self.epoch) if holds else None
 
     def _holds_of(self, *places: int) -> list[Hold]:
         if not any(self.place):  # all are held, as nearly always
@@ -259,7 +276,7 @@ class Batch:
             and not self.resumed
             and not self._redo
             and not self.job.cancelled
-            and self.outbox.chains
+            and self._chains
         )
 
     def _tell(self, starts: Sequence[Start]) -> None:
@@ -318,13 +335,20 @@ class Batch:
 
     def _inputs(self, task: int, places: Sequence[int]) -> list[Found]:
         names, needs, sources = self.job.plan.names, self.schedule.needs[task], self.job.sources[task]
-        given, columns = [names[n] for n in needs], [self.values[n] for n in needs]
-        if sources.are(given) and not any(None in column for column in columns):  # as nearly always
-            return [Found({name: column[at] for name, column in zip(given, columns, strict=True)}) for at in places]
+        given, columns = self._given[task], [self.values[n] for n in needs]
+        if given is not None and not any(None in column for column in columns):  # as nearly always
+            if not given:
+                return [at_hand({}) for _ in places]
+            rows = (
+                zip(*columns, strict=True)
+                if len(places) == len(self.ids)
+                else ([column[at] for column in columns] for at in places)
+            )
+            return [at_hand(dict(zip(given, row, strict=True))) for row in rows]
         wanted = []
         for at in places:
-            at_hand = {names[n]: value for n in needs if (value := self.values[n][at]) is not None}
-            wanted.append((self.entities[at], at_hand))
+            there = {names[n]: value for n in needs if (value := self.values[n][at]) is not None}
+            wanted.append((self.entities[at], there))
         return sources.find(wanted, self.outbox.get)
 
     def _block(self, task: int, at: int, found: Found) -> Result:
@@ -389,14 +413,15 @@ class Batch:
         began = time.monotonic()
         flying: list[Future[None]] = []
         pool: ThreadPoolExecutor | None = None
-        for start in starts:
-            if self.job.plan.tasks[start.task].waits and len(starts) > 1:
-                pool = pool or self.slot.pool()
-                flying.append(pool.submit(self._in_thread, start))
+        if self.job.waits and len(starts) > 1:
+            for start in starts:
+                if start.task in self.job.waits:
+                    pool = pool or self.slot.pool()
+                    flying.append(pool.submit(self._in_thread, start))
         for start in starts:
             if self.slot.draining or self.job.cancelled:
                 break
-            if not (flying and self.job.plan.tasks[start.task].waits):
+            if not (flying and start.task in self.job.waits):
                 self._cell(start, 0)
         for future in flying:
             future.result()

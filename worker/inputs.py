@@ -33,6 +33,14 @@ class Found:
     """Required inputs that are nowhere."""
 
 
+_NONE: list[Any] = []
+
+
+def at_hand(values: dict[str, Any]) -> Found:
+    """Inputs that are all there, of which there is nothing to tell. Its empty lists are everybody's."""
+    return Found(values, _NONE, False, _NONE)
+
+
 class Sources:
     """The places where each input of a task is looked up, in order. `outside`: of an overlay wave the tasks that are read from the base
     alone; what it runs itself is then read from the version alone, but for a history: a base's value must not pass for its own."""

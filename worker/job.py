@@ -97,6 +97,17 @@ class Job:
         """Tasks that begin with the claim: they need nothing, and nothing of theirs can be there."""
         self._body = body
         self._schedules: dict[str, Schedule] = {}
+        self._given: dict[int, list[tuple[str, ...] | None]] = {}
+        self.waits = frozenset(n for n, task in enumerate(plan.tasks) if task.waits)
+
+    def given(self, schedule: Schedule) -> list[tuple[str, ...] | None]:
+        """For each task the names of its inputs, in the order of `schedule.needs`, if these are all and each is one value."""
+        known = self._given.get(id(schedule))
+        if known is None:
+            named = [tuple(self.plan.names[n] for n in needs) for needs in schedule.needs]
+            known = [names if sources.are(names) else None for names, sources in zip(named, self.sources, strict=True)]
+            self._given[id(schedule)] = known
+        return known
 
     def key(self, task: int, entity: str) -> str:
         """The pipe that a cell writes."""

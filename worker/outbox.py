@@ -3,7 +3,6 @@
 import logging
 import operator
 import time
-from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +26,6 @@ from engine.store.claims import (
     move_command,
     pack_times,
     read_move,
-    spans,
     trip,
 )
 from engine.store.connect import AWAY, Client, find_anew
@@ -41,7 +39,9 @@ from worker.job import Job
 from worker.tenure import Tenure
 
 log = logging.getLogger("wavedeck.worker")
-_number = operator.attrgetter("number")
+_in_order = operator.attrgetter("task", "number")
+_RAN = frozenset(map(int, WROTE - {Cell.REUSED}))
+"""Cells that ran, whatever the board had said of them before."""
 
 
 @dataclass(slots=True)
@@ -256,20 +256,36 @@ class _Sending:
 def with_results(base: Moves, results: Sequence[Result]) -> Moves:
     """`base`, and what became of these cells."""
     moves = Moves(base.holds, [*base.steps], [*base.notes], [*base.logs], base.ends)
-    groups: dict[tuple[int, int, int], list[Result]] = defaultdict(list)
     for r in results:
-        groups[r.task, r.before, r.cell].append(r)
         if r.note:
             moves.notes.append((r.task, r.number, encode_json(r.note)))
         if r.log:
             moves.logs.append((r.task, r.number, r.log))
-    for (task, before, cell), group in groups.items():
-        group.sort(key=_number)
-        for first, many, at in spans([r.number for r in group]):
-            ran = cell in WROTE - {Cell.REUSED} or before == Cell.RUNNING
-            times = pack_times([(r.start, r.seconds) for r in group[at : at + many]]) if ran else b""
-            moves.steps.append(Move(task, before, cell, first, many, times))
+    steps = _steps(results)
+    if len(steps) > 2 * len({s.task for s in steps}):  # they came in no order, as from threads
+        steps = _steps(sorted(results, key=_in_order))
+    moves.steps += steps
     return moves
+
+
+def _steps(results: Sequence[Result]) -> list[Move]:
+    """Their transitions; neighbours that follow each other are one."""
+    steps: list[Move] = []
+    times: list[tuple[float, float]] = []
+    task = before = cell = first = many = -1
+    for r in results:
+        if r.number == first + many and r.task == task and r.cell == cell and r.before == before:
+            many += 1
+        else:
+            if many > 0:
+                steps.append(Move(task, before, cell, first, many, pack_times(times)))
+            task, before, cell, first, many = r.task, r.before, r.cell, r.number, 1
+            times = []
+        if int(cell) in _RAN or before == Cell.RUNNING:
+            times.append((r.start, r.seconds))
+    if many > 0:
+        steps.append(Move(task, before, cell, first, many, pack_times(times)))
+    return steps
 
 
 def blocked(job: Job, task: int, number: int, entity: str, found: Found) -> Result:

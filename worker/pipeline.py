@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from engine.keys import version_key
-from engine.store.claims import Claimed, Closed, claim_command, holds_of, read_claim, trip
+from engine.store.claims import Claimed, Closed, claim_command, read_claim, trip
 from engine.store.exchange import on_one_server
 from engine.store.wave import OVERDUE
-from worker.batch import UNTOLD, Batch, epoch_of
+from worker.batch import UNTOLD, Batch, held_of
 from worker.job import Job, Schedule
 from worker.shared import HeldBatch
 from worker.shell import ShellDiedError
@@ -39,16 +39,24 @@ class _Ask:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A claim that gave something, and how the watcher is told of it."""
+
+    claimed: Claimed
+    held: HeldBatch
+
+
 class Pipeline:
     """Serves a wave in a slot. `share` may be called from another thread."""
 
     def __init__(self, slot: "Slot", job: Job) -> None:
         self._slot, self._job = slot, job
         self._lock = threading.Lock()
-        self._ahead: tuple[Claimed, ...] = ()
-        self._upcoming: Claimed | None = None
+        self._ahead: tuple[_Taken, ...] = ()
+        self._upcoming: _Taken | None = None
         """The claim that is taken up next."""
-        self._posted: Claimed | None = None
+        self._posted: _Taken | None = None
         """The claim whose scripts bash evaluates."""
         self._asks: deque[_Ask] = deque()
         self._leaving: Batch | None = None
@@ -62,31 +70,26 @@ class Pipeline:
         with self._lock:
             [reply] = trip(self._slot.redis, [self._claim()])
             self._take_in(reply)
-            claimed = self._next()
-        if claimed is None:
+            taken = self._next()
+        if taken is None:
             return False
-        if claimed.queued:
+        if taken.claimed.queued:
             self._slot.pass_on(self._job.wave)
-        while claimed is not None and not self._slot.draining:
-            claimed = self._serve(claimed)
+        while taken is not None and not self._slot.draining:
+            taken = self._serve(taken)
         with self._lock:
             self._end_last()
-            self._give_back(self._ahead if claimed is None else (claimed, *self._ahead))
+            self._give_back(self._ahead if taken is None else (taken, *self._ahead))
             self._upcoming = None
         self._finish()
         return True
 
     def held(self) -> list[HeldBatch]:
         """What is held beside the batch that computes."""
-        job, upcoming = self._job, self._upcoming
+        upcoming = self._upcoming
         claims = self._ahead if upcoming is None else (upcoming, *self._ahead)
-        found = [
-            HeldBatch(job.number, job.wave.id, job.wave.version, holds_of(c.ids, c.records), epoch_of(job, c)) for c in claims
-        ]
-        for batch in (self._leaving, *self._unfinished):
-            if batch is not None and (holds := batch.own_holds()):
-                found.append(HeldBatch(job.number, job.wave.id, job.wave.version, holds, batch.epoch))
-        return found
+        batches = (self._leaving, *self._unfinished)
+        return [c.held for c in claims] + [held for b in batches if b is not None and (held := b.held)]
 
     def share(self) -> None:
         """Gives back what is not begun: what computes takes long, and other slots may be idle."""
@@ -94,12 +97,12 @@ class Pipeline:
             self._end_last()
             self._give_back(self._ahead)
 
-    def _serve(self, claimed: Claimed) -> Claimed | None:
-        """One batch. Returns the next one's claim."""
-        slot = self._slot
+    def _serve(self, taken: _Taken) -> _Taken | None:
+        """One batch. Returns what the next one is of."""
+        slot, claimed = self._slot, taken.claimed
         began = time.monotonic()
         slot.board.mark(began, slot.served)
-        batch = Batch(slot, self._job, claimed, self._schedule(claimed))
+        batch = Batch(slot, self._job, claimed, self._schedule(taken), taken.held)
         slot.take_up(batch)
         self._upcoming = None
         try:
@@ -172,11 +175,11 @@ class Pipeline:
             return
         slot.clock = (claimed.now, claimed.mono)
         if claimed.ids:
-            self._ahead = (*self._ahead, claimed)
+            self._ahead = (*self._ahead, _Taken(claimed, held_of(self._job, claimed)))
         else:
             self._open = False
 
-    def _next(self) -> Claimed | None:
+    def _next(self) -> _Taken | None:
         if not self._ahead:
             return None
         self._slot.publish_holds()  # at once: what dies from here on has given back what it held
@@ -210,31 +213,31 @@ class Pipeline:
                 self._open = False
                 self._give_back(self._ahead[1:])
 
-    def _give_back(self, claims: tuple[Claimed, ...]) -> None:
+    def _give_back(self, claims: tuple[_Taken, ...]) -> None:
         self._ahead = self._ahead[: -len(claims) or None]
-        for claimed in claims:
-            self._slot.give_back(self._job, holds_of(claimed.ids, claimed.records))
+        for taken in claims:
+            self._slot.give_back(self._job, taken.held.holds)
         if claims:
             self._slot.publish_holds()
 
     # scripts
 
-    def _schedule(self, claimed: Claimed) -> Schedule:
+    def _schedule(self, taken: _Taken) -> Schedule:
         """What the scripts of a claim say. Bash goes on with those of the claim after it."""
         slot, job, posted = self._slot, self._job, self._posted
         try:
-            if posted is not claimed:
-                job.post(slot.shell, claimed.entities)
+            if posted is not taken:
+                job.post(slot.shell, taken.claimed.entities)
             schedule = job.collect(slot.shell)
         except ShellDiedError:
             slot.new_shell()
-            job.post(slot.shell, claimed.entities)
+            job.post(slot.shell, taken.claimed.entities)
             schedule = job.collect(slot.shell)
         with self._lock:
             self._posted = self._ahead[0] if self._ahead else None
         if self._posted is not None:
             try:
-                job.post(slot.shell, self._posted.entities)
+                job.post(slot.shell, self._posted.claimed.entities)
             except ShellDiedError:
                 self._posted = None
                 slot.new_shell()

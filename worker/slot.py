@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import itertools
 import logging
 import os
@@ -39,6 +40,8 @@ from worker.solo import Solo
 
 log = logging.getLogger("wavedeck.worker")
 THREADS = 32
+COLLECT = (20_000, 20, 100)
+"""How seldom a slot looks for cycles among its objects: at Python's own thresholds that is a tenth of what it does."""
 
 
 @dataclass(frozen=True)
@@ -213,12 +216,11 @@ class Slot:
         """Tells the watcher what is held now."""
         with self._lock:
             batch, solos = self._batch, list(self._solos)
-            held = [(solo.job, [(solo.number, 1, solo.record)], solo.epoch) for solo in solos]
-            if batch is not None:
-                held.append((batch.job, batch.own_holds(), batch.epoch))
             batches = [
-                HeldBatch(job.number, job.wave.id, job.wave.version, list(holds), epoch) for job, holds, epoch in held if holds
+                HeldBatch(s.job.number, s.job.wave.id, s.job.wave.version, [(s.number, 1, s.record)], s.epoch) for s in solos
             ]
+            if batch is not None and (held := batch.held):
+                batches.append(held)
             if self._pipeline is not None:
                 batches += self._pipeline.held()
             self.board.hold(batches)
@@ -229,6 +231,7 @@ class Slot:
         """Until it is told to drain, or, with `until_idle`, until there is nothing left. `told`: it was told so already."""
         signal.signal(signal.SIGTERM, self._drain)
         self.draining = self.draining or bool(told)
+        gc.set_threshold(*COLLECT)
         threading.Thread(target=self._monitor, name="monitor", daemon=True).start()
         while not self.draining:
             try:

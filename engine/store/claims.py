@@ -125,6 +125,8 @@ def pack_time(start: float, duration: float) -> bytes:
 def pack_times(times: Sequence[tuple[float, float]]) -> bytes:
     """The times of cells, one after the other: (start, duration) each, as `pack_time` has them."""
     numbers = [number for start, duration in times for number in (int(start * 1000), int(duration * 100_000))]
+    if not numbers:
+        return b""
     if min(numbers) < 0 or max(numbers) > _LATEST:
         return b"".join(pack_time(start, duration) for start, duration in times)
     return struct.pack(f"<{len(numbers)}I", *numbers)

@@ -8,7 +8,6 @@ from rig import Rig
 
 from engine.flow import Flow
 from engine.store import claims
-from engine.store.claims import Claimed
 from engine.store.wave import Wave
 from engine.store.waves import Waves
 from worker.output import Output
@@ -109,11 +108,11 @@ def test_urgent_waves_go_before_the_rest_of_one_that_is_under_way(
     order: list[str] = []
     serve = Pipeline._serve
 
-    def served(pipeline: Pipeline, claimed: Claimed) -> Claimed | None:
-        order.append(claimed.wave.id)
+    def served(pipeline: Pipeline, taken: Any) -> Any:
+        order.append(taken.claimed.wave.id)
         if len(order) == 2:
             rig.launch(flow, *[f"e{i}" for i in range(5)], date=regular.date.shift(1))
-        return serve(pipeline, claimed)
+        return serve(pipeline, taken)
 
     monkeypatch.setattr(Pipeline, "_serve", served)
     while slot._round():
