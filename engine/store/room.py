@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -98,6 +99,14 @@ def room(redis: Client) -> Room | None:
     policy = next((node.policy for node in nodes if node.policy not in ("noeviction", "")), tightest.policy)
     many = len(nodes)
     return Room(tightest.used * many, tightest.limit * many, tightest.machine * many, policy)
+
+
+def has_limit(reply: Any) -> bool:
+    """Whether there is a maxmemory, by what INFO answered of memory; not where it may not be asked or cannot be told, as for `room`."""
+    if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
+        raise reply
+    found = None if isinstance(reply, Exception) else re.search(rb"^maxmemory:([0-9]+)", reply, re.MULTILINE)
+    return found is not None and int(found[1]) > 0
 
 
 def _room(told: Info) -> Room:
