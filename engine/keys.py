@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Self
 from urllib.parse import unquote_to_bytes
 
@@ -81,6 +82,7 @@ class Date(str):
             yield self.shift(-steps)
 
 
+@lru_cache(maxsize=4096)
 def _start(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 

@@ -50,8 +50,6 @@ class Launched:
 
 Staff = Callable[[Wave, Plan], Wave]
 
-OVERDUE_LOOKED_AT = 32
-"""Queued waves that a launch looks at whether they are overdue, the most urgent; workers look at all of them."""
 TIDY_EVERY = 60.0
 """Seconds between two looks of one client for waves of the list that have expired."""
 _tidied: WeakKeyDictionary[Client, dict[str, float]] = WeakKeyDictionary()
@@ -164,7 +162,7 @@ def launch(
         if staff is not None:
             draft = staff(draft, plan)
         made = make(redis, draft, plan, chosen, publish=publish, tell=partial(_act, origin=origin), on_progress=on_progress)
-    _tidy(redis, version, overdue=known.queued > 0 and not known.limited)
+    _tidy(redis, version, () if known.limited else known.queued, known.now)
     wave = made.wave
     return Launched(wave, made.created, time.monotonic() - began, lambda: fits or estimate(begun=wave.checks))
 
@@ -254,11 +252,11 @@ def _need_of(redis: Client, plan: Plan, wave: Wave) -> Fit:
     return fit(redis, plan, version=wave.version, date=wave.date, members=members, beside=wave.id, begun=wave.checks)
 
 
-def _tidy(redis: Client, version: str, *, overdue: bool) -> None:
-    """What is for later readers. The wave is queued: nobody waits for it, and whoever dies here leaves it to the next."""
-    waves, now = Waves(redis), time.monotonic()
-    if overdue:
-        waves.end_overdue(version, OVERDUE_LOOKED_AT)
-    if now - _tidied.setdefault(redis, {}).get(version, -math.inf) > TIDY_EVERY:
-        _tidied[redis][version] = now
+def _tidy(redis: Client, version: str, queued: Sequence[str], now: float) -> None:
+    """What is for later readers: of the waves `queued` before those that are overdue are ended, and those that have expired leave the
+    list. The wave is queued: nobody waits for this, and whoever dies here leaves it to the next."""
+    waves, at = Waves(redis), time.monotonic()
+    waves.end_overdue(version, queued, now)
+    if at - _tidied.setdefault(redis, {}).get(version, -math.inf) > TIDY_EVERY:
+        _tidied[redis][version] = at
         waves.drop_expired(version)

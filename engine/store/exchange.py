@@ -48,6 +48,23 @@ def exchange(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     return replies
 
 
+def ask(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """As `exchange`, for those who can do nothing with an error: the first is raised."""
+    return list(map(checked, exchange(redis, commands))) if commands else []
+
+
+def checked(reply: Any) -> Any:
+    """A reply that is no error; an error is raised."""
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
+def pairs(reply: Any) -> dict[bytes, bytes]:
+    """A hash: as a server sends it, or as redis-py reads it."""
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+
+
 def _piped(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     pipeline = redis.pipeline(transaction=False)
     for command in commands:

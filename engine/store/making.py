@@ -20,7 +20,7 @@ from engine.store.acts import LIFE as ACTS_LIFE
 from engine.store.acts import MOST, Act, Acts, words_of
 from engine.store.catalog import LIFE
 from engine.store.connect import Client
-from engine.store.exchange import exchange
+from engine.store.exchange import checked, exchange
 from engine.store.scripts import MAKE, Arg
 from engine.store.wave import Wave, to_hash
 from engine.store.waves import MEMBERS_A_TRIP, Waves, tokens
@@ -95,7 +95,7 @@ def make(
         return found(redis, there, publish) if there is not None else Made(wave, created=False)
     if on_progress is not None and not draft:
         on_progress(len(members))
-    return Made(replace(wave, checks=checks), created=True)
+    return Made(replace(wave, checks=checks) if checks != wave.checks else wave, created=True)
 
 
 def found(redis: Client, wave: Wave, publish: Plan) -> Made:
@@ -145,9 +145,7 @@ def _send(redis: Client, command: tuple[Arg, ...]) -> list[bytes]:
     if isinstance(reply, NoScriptError):
         MAKE.load(redis)
         reply = redis.execute_command(*command)
-    if isinstance(reply, Exception):
-        raise reply
-    told: list[bytes] = reply
+    told: list[bytes] = checked(reply)
     return told
 
 
@@ -158,9 +156,7 @@ def _draft(redis: Client, wave: Wave, members: Sequence[tuple[str, str]], on_pro
         for at in range(0, len(members), MEMBERS_A_TRIP):
             part = [f"{entity} {partition}" for entity, partition in members[at : at + MEMBERS_A_TRIP]]
             written, _ = exchange(redis, [("RPUSH", draft, *part), ("EXPIRE", draft, 3600)])
-            if isinstance(written, Exception):
-                raise written
-            if written != at + len(part):
+            if checked(written) != at + len(part):
                 redis.unlink(draft)
                 break
             if on_progress is not None:

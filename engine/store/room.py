@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -105,8 +104,8 @@ def has_limit(reply: Any) -> bool:
     """Whether there is a maxmemory, by what INFO answered of memory; not where it may not be asked or cannot be told, as for `room`."""
     if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
         raise reply
-    found = None if isinstance(reply, Exception) else re.search(rb"^maxmemory:([0-9]+)", reply, re.MULTILINE)
-    return found is not None and int(found[1]) > 0
+    limit = b"" if isinstance(reply, Exception) else reply.partition(b"\nmaxmemory:")[2][:1]
+    return limit.isdigit() and limit != b"0"
 
 
 def _room(told: Info) -> Room:

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from engine.errors import BadKey
 from engine.keys import STATES, Date, check_name, encode_entity, state_key
 from engine.store.connect import Client
-from engine.store.exchange import exchange
+from engine.store.exchange import ask
 
 LIFE = 90 * 86400
 """Seconds that a state outlives its last refresh."""
@@ -155,14 +155,14 @@ class Active:
 
     def ask(self) -> dict[str, str]:
         """Asks, and reads."""
-        return self.read(self._asked(self.commands()))
+        return self.read(ask(self._redis, self.commands()))
 
     def read(self, replies: Sequence[Any]) -> dict[str, str]:
         """Entity → partition, both in key form: of several that hold an entity the one where it was seen last."""
         partitions, *told = replies
         if (there := tuple(partitions)) != self._guess:
             _partitions[self._redis][self._state] = there
-            told = self._asked(self._of(there))
+            told = ask(self._redis, self._of(there))
         names = [name.decode() for name in there]
         if self._one_by_one(there):
             return self._where(names, told)
@@ -193,13 +193,6 @@ class Active:
         if self._one_by_one(partitions):
             return [("ZSCORE", key, entity) for key in keys for entity in self._entities]
         return [("ZRANGEBYSCORE", key, *_bounds(*self._window)) for key in keys]
-
-    def _asked(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
-        replies = exchange(self._redis, commands) if commands else []
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise reply
-        return replies
 
 
 def _window(date: Date, active: float) -> tuple[float, float]:

@@ -2,12 +2,12 @@
 
 wd:{V}:waves           zset    wave → when created (ms)
 wd:{V}:queue           zset    waves to serve, the most urgent first
-wd:{V}:bell            list    a token for each slot to wake
+wd:{V}:bell            list    a token for each slot to wake: the id of a wave that has come, or "1"
 wd:{V#W}:wave …        the wave's own keys
 wd:{V#W}:plan, :body   string  the flow as it was compiled, and the script all its entities share
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakSet
 
@@ -20,6 +20,7 @@ from engine.plain import quoted
 from engine.plan import Plan
 from engine.store.catalog import Catalog
 from engine.store.connect import Client, clock
+from engine.store.exchange import ask, pairs
 from engine.store.read_only import tidying
 from engine.store.room import is_full, unless_full
 from engine.store.scripts import CANCEL
@@ -58,17 +59,20 @@ class Waves:
             self.dequeue(wave.version, wave.id)
         return int(done[0]), int(done[1])
 
-    def end_overdue(self, version: str, most: int = 0) -> list[str]:
+    def end_overdue(self, version: str, queued: Sequence[str] | None = None, now: float | None = None) -> list[str]:
         """Cancels the waves of a version whose deadline has passed, with the reason «overdue»; what of them runs may end. Anybody
-        who works for the version may call it; the ids of those that it ended. `most`: only so many are looked at, the most urgent."""
-        queued = [w.decode() for w in self._redis.zrange(version_key(version, "queue"), 0, most - 1)]
+        who works for the version may call it; the ids of those that it ended.
+
+        Parameters:
+            queued: ids of those that are looked at; all that are queued when not given.
+            now: Redis' clock, Unix seconds; asked for when not given.
+        """
+        if queued is None:
+            queued = [w.decode() for w in self._redis.zrange(version_key(version, "queue"), 0, -1)]
         if not queued:
             return []
-        with self._redis.pipeline(transaction=False) as trip:
-            for name in queued:
-                trip.hmget(wave_key(version, name, "wave"), "deadline", "cancelled")
-            told = trip.execute()
-        now = clock(self._redis) * 1000
+        told = ask(self._redis, [("HMGET", wave_key(version, name, "wave"), "deadline", "cancelled") for name in queued])
+        now = (clock(self._redis) if now is None else now) * 1000
         late = [name for name, (until, ended) in zip(queued, told, strict=True) if until and not ended and now > int(until)]
         found = [wave for name in late if (wave := self.find(name, version)) is not None]
         return [wave.id for wave in found if self.cancel(wave, OVERDUE, "deadline") is not None]
@@ -102,12 +106,10 @@ class Waves:
 
     def compiled(self, wave: str, version: str) -> tuple[Wave, bytes, bytes] | None:
         """A wave with its flow and its script as they are stored, in one trip."""
-        with self._redis.pipeline(transaction=False) as trip:
-            trip.hgetall(wave_key(version, wave, "wave"))
-            trip.get(wave_key(version, wave, "plan"))
-            trip.get(wave_key(version, wave, "body"))
-            stored, plan, body = trip.execute()
-        return (from_hash(wave, stored), plan or b"", body or b"") if b"n" in stored else None
+        keys = [wave_key(version, wave, what) for what in ("wave", "plan", "body")]
+        stored, plan, body = ask(self._redis, [("HGETALL", keys[0]), ("GET", keys[1]), ("GET", keys[2])])
+        record = pairs(stored)
+        return (from_hash(wave, record), plan or b"", body or b"") if b"n" in record else None
 
     def get(self, name: str) -> Wave:
         """The wave that a person names: an id, the beginning of one, `last`, or `flow@version date`.

@@ -31,34 +31,42 @@ local function words()
   return first, arg_at
 end
 
--- A command with many values, some at a time.
-local function many(command, name, first, last)
-  for i = first, last, 1000 do redis.call(command, name, unpack(ARGV, i, math.min(i + 999, last))) end
+-- A command with many values of a list, some at a time.
+local function many(command, name, values, first, last)
+  for i = first or 1, last or #values, 1000 do
+    redis.call(command, name, unpack(values, i, math.min(i + 999, last or #values)))
+  end
 end
 
--- Several waves share such a key: it lives as long as the last of them.
+-- Several waves share such a key: it lives as long as the last of them, and a day longer, so that the next ones need not prolong it.
 local function no_sooner(name)
   local life = redis.call('TTL', name)
-  if life < 0 or now + life < expire then redis.call('EXPIREAT', name, expire) end
+  if life < 0 or now + life < expire then redis.call('EXPIREAT', name, expire + 86400) end
 end
 
 local there, taken = false, ''
 local parts = {}
 
 function parts.announce()
-  local pipes, ats = key(), {}
-  for task in string.gmatch(names, '%S+') do ats[#ats + 1] = {task, key(), key()} end
+  local pipes, tasks = key(), {}
+  for task in string.gmatch(names, '%S+') do tasks[#tasks + 1] = {task, key(), key()} end
   local date, start = arg(), arg()
   return function()
-    local found = {}
-    for _, of in ipairs(ats) do
-      redis.call('HSET', of[2], 'w:' .. id, n)
-      if redis.call('HLEN', of[2]) > 1 then found[#found + 1] = of[1] end
-      no_sooner(of[2])
-      redis.call('ZADD', of[3], start, date)
-      no_sooner(of[3])
-      redis.call('ZADD', pipes, now, of[1])
+    local found, written = {}, {}
+    for i, of in ipairs(tasks) do
+      local task, at, dates = of[1], of[2], of[3]
+      local new = redis.call('HSET', at, 'w:' .. id, n)
+      if redis.call('HLEN', at) > 1 then
+        found[#found + 1] = task
+        no_sooner(at)
+      elseif new == 1 then
+        redis.call('EXPIREAT', at, expire)
+      end
+      redis.call('ZADD', dates, start, date)
+      no_sooner(dates)
+      written[2 * i - 1], written[2 * i] = now, task
     end
+    many('ZADD', pipes, written)
     no_sooner(pipes)
     taken = table.concat(found, ' ')
     return true
@@ -76,23 +84,22 @@ function parts.write()
     if draft then
       redis.call('RENAME', draft, members)
     else
-      many('RPUSH', members, first, last)
+      many('RPUSH', members, ARGV, first, last)
     end
-    local tasks = 0
+    local tasks, pending = 0, {}
     for _ in string.gmatch(names, '%S+') do
-      redis.call('HSET', counts, tasks .. 'P', n)
+      pending[2 * tasks + 1], pending[2 * tasks + 2] = tasks .. 'P', n
       tasks = tasks + 1
     end
-    redis.call('SET', board, string.rep('P', n * tasks))
+    many('HSET', counts, pending)
+    redis.call('SET', board, string.rep('P', n * tasks), 'EXAT', expire)
     redis.call('SETRANGE', times, n * tasks * 8 - 1, '\0')
     redis.call('SETRANGE', claims, n * 8 - 1, '\0')
-    redis.call('SET', plan_key, plan)
-    redis.call('SET', body_key, body)
-    many('HSET', wave, record, record_end)
-    if announced then redis.call('HSET', wave, 'checks', taken) end
-    for _, name in ipairs({wave, members, board, times, claims, counts, plan_key, body_key}) do
-      redis.call('EXPIREAT', name, expire)
-    end
+    redis.call('SET', plan_key, plan, 'EXAT', expire)
+    redis.call('SET', body_key, body, 'EXAT', expire)
+    redis.call('HSET', wave, unpack(ARGV, record, record_end))
+    if announced and taken ~= '' then redis.call('HSET', wave, 'checks', taken) end
+    for _, name in ipairs({wave, members, times, claims, counts}) do redis.call('EXPIREAT', name, expire) end
   end
 end
 
@@ -125,7 +132,9 @@ function parts.queue()
     redis.call('ZADD', queue, place, id)
     no_sooner(waves)
     no_sooner(queue)
-    for _ = 1, tokens do redis.call('RPUSH', bell, '1') end
+    local ring = {}
+    for i = 1, tokens do ring[i] = id end
+    many('RPUSH', bell, ring)
     redis.call('LTRIM', bell, 0, 255)
     redis.call('EXPIRE', bell, 3600)
   end
