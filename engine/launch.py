@@ -26,7 +26,7 @@ from engine.store.making import found, make
 from engine.store.need import Fit, fit
 from engine.store.pipes import expiry
 from engine.store.room import is_full, room, sized
-from engine.store.states import Active, States
+from engine.store.states import Active, States, grouped
 from engine.store.survey import survey
 from engine.store.wave import Wave, new_wave, wave_id
 from engine.store.waves import Waves
@@ -132,7 +132,8 @@ def launch(
             now_active = list(source(date))
             States(redis).seen(state, now_active, date.start.timestamp())
             # The state knows when an entity was last seen. About an earlier date the source knows more: what was seen since is no news of it.
-            active = (who.ask() if who is not None else {}) | {encode_entity(e): encode_entity(p) for e, p in now_active}
+            known_of = _by_entity(who.ask()) if who is not None else {}
+            active = grouped((known_of | {encode_entity(e): encode_entity(p) for e, p in now_active}).items())
         if (there := known.there) is not None:
             made = found(redis, there, publish or plan)
             return Launched(
@@ -212,20 +213,18 @@ def _act(wave: Wave, origin: str) -> Act:
 
 
 def _named(
-    state: str, date: Date, active: Mapping[str, str], entities: Sequence[str], partitions: Sequence[str]
+    state: str, date: Date, active: Mapping[str, Sequence[str]], entities: Sequence[str], partitions: Sequence[str]
 ) -> list[tuple[str, str]]:
     """Entities that somebody named, in that order, whether they are active or not."""
-    if partitions:
-        active = _within(state, date, active, partitions)
-    return [(key, active.get(key, "-")) for key in entities]
+    where = _by_entity(_within(state, date, active, partitions))
+    return [(key, where.get(key, "-")) for key in entities]
 
 
 def _everyone(
-    redis: Client, state: str, date: Date, active: Mapping[str, str], partitions: Sequence[str]
+    redis: Client, state: str, date: Date, active: Mapping[str, Sequence[str]], partitions: Sequence[str]
 ) -> list[tuple[str, str]]:
-    """Those who are active, by partition and name."""
-    if partitions:
-        active = _within(state, date, active, partitions)
+    """Those who are active, in the usual order: by partition and name."""
+    active = _within(state, date, active, partitions)
     if not active:
         known = States(redis).members(state)
         last = max((m.seen for m in known), default=0.0)
@@ -233,17 +232,25 @@ def _everyone(
             f"its last was seen at {Date.of(datetime.fromtimestamp(last, UTC))}" if known else "nobody has ever been seen in it"
         )
         raise Refused(f"state {state!r} has no entity active at {date}; {hint}")
-    return sorted(active.items(), key=longest.usual)
+    return [(entity, partition) for partition in sorted(active) for entity in sorted(active[partition])]
 
 
-def _within(state: str, date: Date, active: Mapping[str, str], partitions: Sequence[str]) -> dict[str, str]:
+def _within(
+    state: str, date: Date, active: Mapping[str, Sequence[str]], partitions: Sequence[str]
+) -> Mapping[str, Sequence[str]]:
+    """Only these partitions, when there are any."""
+    if not partitions:
+        return active
     wanted = {encode_entity(p) for p in partitions}
-    there = set(active.values())
-    if missing := wanted - there:
-        names = sorted(there)
+    if missing := wanted - active.keys():
+        names = sorted(active)
         named = f"{', '.join(names[:10])}{' …' if len(names) > 10 else ''}" or "none"
         raise NotFound(f"state {state!r} has no partition {quoted(min(missing))} at {date}; it has: {named}")
-    return {e: p for e, p in active.items() if p in wanted}
+    return {p: active[p] for p in wanted}
+
+
+def _by_entity(active: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {entity: partition for partition, entities in active.items() for entity in entities}
 
 
 def _need_of(redis: Client, plan: Plan, wave: Wave) -> Fit:

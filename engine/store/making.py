@@ -20,7 +20,7 @@ from engine.store.acts import LIFE as ACTS_LIFE
 from engine.store.acts import MOST, Act, Acts, words_of
 from engine.store.catalog import LIFE
 from engine.store.connect import Client
-from engine.store.exchange import checked, exchange
+from engine.store.exchange import ask, checked, exchange
 from engine.store.scripts import MAKE, Arg
 from engine.store.wave import Wave, to_hash
 from engine.store.waves import MEMBERS_A_TRIP, Waves, tokens
@@ -29,6 +29,8 @@ URGENT = 10**14
 """What puts a wave that a person triggered before those of the schedule, and those of a back-fill after them, oldest first among each."""
 LISTED = 90 * 86400_000
 """Ms after which a wave leaves the list, though it may be there."""
+PUSHES = 4
+"""Pushes of members in a trip: the server reads one while the next is sent."""
 A_CALL = 1000
 """Members that the script is given with its call; more are written before, to a draft."""
 _KEYS = ("wave", "members", "board", "times", "claims", "counts", "plan", "body")
@@ -153,14 +155,19 @@ def _draft(redis: Client, wave: Wave, members: Sequence[tuple[str, str]], on_pro
     """A key with the members, written once each: a push whose reply was lost is sent again by the client."""
     while True:
         draft = wave.key(f"draft-{secrets.token_hex(6)}")
-        for at in range(0, len(members), MEMBERS_A_TRIP):
-            part = [f"{entity} {partition}" for entity, partition in members[at : at + MEMBERS_A_TRIP]]
-            written, _ = exchange(redis, [("RPUSH", draft, *part), ("EXPIRE", draft, 3600)])
-            if checked(written) != at + len(part):
+        for at in range(0, len(members), PUSHES * MEMBERS_A_TRIP):
+            starts = range(at, min(at + PUSHES * MEMBERS_A_TRIP, len(members)), MEMBERS_A_TRIP)
+            pushes = [
+                ("RPUSH", draft, *[f"{entity} {partition}" for entity, partition in members[start : start + MEMBERS_A_TRIP]])
+                for start in starts
+            ]
+            *written, _ = ask(redis, [*pushes, ("EXPIRE", draft, 3600)])
+            if written != [min(start + MEMBERS_A_TRIP, len(members)) for start in starts]:
                 redis.unlink(draft)
                 break
             if on_progress is not None:
-                on_progress(written)
+                for many in written:
+                    on_progress(many)
         else:
             return draft
 

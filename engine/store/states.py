@@ -153,12 +153,12 @@ class Active:
         """What is to be asked in one trip, in order."""
         return [("ZRANGE", state_key(self._state, "partitions"), 0, -1), *self._of(self._guess)]
 
-    def ask(self) -> dict[str, str]:
+    def ask(self) -> dict[str, list[str]]:
         """Asks, and reads."""
         return self.read(ask(self._redis, self.commands()))
 
-    def read(self, replies: Sequence[Any]) -> dict[str, str]:
-        """Entity → partition, both in key form: of several that hold an entity the one where it was seen last."""
+    def read(self, replies: Sequence[Any]) -> dict[str, list[str]]:
+        """Entities by partition, all in key form, each once: of several partitions that hold it in the one where it was seen last."""
         partitions, *told = replies
         if (there := tuple(partitions)) != self._guess:
             _partitions[self._redis][self._state] = there
@@ -166,15 +166,17 @@ class Active:
         names = [name.decode() for name in there]
         if self._one_by_one(there):
             return self._where(names, told)
-        found: dict[str, str] = {}
-        for partition, entities in zip(names, told, strict=True):
-            found |= dict.fromkeys(b"\n".join(entities).decode().split("\n") if entities else (), partition)
-        if len(found) < sum(map(len, told)):  # somebody is in two
+        found = {  # decoded all at once: no name holds a line's end
+            partition: b"\n".join(entities).decode().split("\n")
+            for partition, entities in zip(names, told, strict=True)
+            if entities
+        }
+        if len(found) > 1 and len(set().union(*found.values())) < sum(map(len, told)):  # somebody is in two
             members = States(self._redis).members(self._state, date=self._date, active=self._seconds)
-            found = {member.entity: member.partition for member in members}
+            return grouped((member.entity, member.partition) for member in members)
         return found
 
-    def _where(self, partitions: Sequence[str], scores: Sequence[Any]) -> dict[str, str]:
+    def _where(self, partitions: Sequence[str], scores: Sequence[Any]) -> dict[str, list[str]]:
         low, high = self._window
         found: dict[str, tuple[float, str]] = {}
         many = len(self._entities)
@@ -183,7 +185,7 @@ class Active:
                 seen = -math.inf if score is None else float(score)
                 if low <= seen < high and (entity not in found or found[entity][0] < seen):
                     found[entity] = seen, partition
-        return {entity: partition for entity, (_, partition) in found.items()}
+        return grouped((entity, partition) for entity, (_, partition) in found.items())
 
     def _one_by_one(self, partitions: Sequence[bytes]) -> bool:
         return 0 < len(self._entities) * len(partitions) <= A_FEW
@@ -193,6 +195,14 @@ class Active:
         if self._one_by_one(partitions):
             return [("ZSCORE", key, entity) for key in keys for entity in self._entities]
         return [("ZRANGEBYSCORE", key, *_bounds(*self._window)) for key in keys]
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Entities by partition, of pairs (entity, partition)."""
+    groups: dict[str, list[str]] = {}
+    for entity, partition in pairs:
+        groups.setdefault(partition, []).append(entity)
+    return groups
 
 
 def _window(date: Date, active: float) -> tuple[float, float]:

@@ -23,7 +23,7 @@ QUEUED = 32
 @dataclass(frozen=True)
 class Survey:
     """What there is. `config`: the version's overrides; `now`: Redis' clock, Unix seconds; `limited`: whether there is a maxmemory;
-    `there`: the wave itself; `queued`: ids of waves, the `QUEUED` most urgent; `active`: entity → partition, of whom that was asked."""
+    `there`: the wave itself; `queued`: ids of waves, the `QUEUED` most urgent; `active`: entities by partition, of whom that was asked."""
 
     config: Mapping[str, Any]
     now: float
@@ -31,7 +31,7 @@ class Survey:
     there: Wave | None
     queued: Sequence[str]
     longest: Longest
-    active: Mapping[str, str]
+    active: Mapping[str, Sequence[str]]
 
 
 def survey(redis: Client, version: str, flow: str, wave: str, active: Active | None) -> Survey:
