@@ -5,12 +5,13 @@ keys of one slot, so there it is a call for each part, told first and queued las
 the same call again makes the wave. In both, what is there is in the log of acts.
 """
 
+import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from redis import RedisCluster
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from engine import script
 from engine.keys import VERSIONS, version_key
@@ -110,18 +111,21 @@ def found(redis: Client, wave: Wave, publish: Plan) -> Made:
 def _apart(
     redis: Client, wave: Wave, plan: Plan, members: Sequence[tuple[str, str]], draft: str, publish: Plan, act: Act | None
 ) -> tuple[str, ...] | None:
-    """As `_run` of all parts, in calls of their own. It is told of first, and that is taken back when it comes to nothing: a wave that is
-    there has been told of."""
+    """As `_run` of all parts, in calls of their own. It is told of first, and that is taken back when it came to nothing: what is there
+    has been told of. Not when nobody knows, the cluster being away: then it may be there."""
     acts = Acts(redis)
     told = acts.announce(act) if act is not None else ""
-    checks = None
     try:
         taken = _run(redis, wave, [_announce(wave)]) or ()
-        checks = _run(redis, wave, [_write(replace(wave, checks=taken), plan, members, draft)])
-    finally:
-        if checks is None and told:
+        written = _run(redis, wave, [_write(replace(wave, checks=taken), plan, members, draft)])
+    except ResponseError:  # it was refused
+        if told:
+            with contextlib.suppress(RedisError):
+                acts.withdraw(told)
+        raise
+    if written is None:
+        if told:
             acts.withdraw(told)
-    if checks is None:
         return None
     _run(redis, wave, [_list(wave), _queue(wave, publish)])
     return taken

@@ -1,16 +1,20 @@
 """A launcher that dies: whatever it was about to do, nothing runs that is not told of and announced, and the same call again makes the wave."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from boards import DATE, Claimed, check_counts, claim, plan
 from redis import Redis, RedisCluster
 from redis.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError
 
+from engine.errors import Refused
 from engine.keys import version_key
 from engine.launch import Launched, launch
+from engine.store import making
 from engine.store.acts import Acts
 from engine.store.catalog import Catalog
 from engine.store.connect import connect
@@ -140,3 +144,36 @@ def test_a_state_is_read_in_the_same_trip_once_its_partitions_are_known(
     assert sent() == 3
     monkeypatch.undo()
     assert Waves(redis).members(third.wave) == [("c", "east"), ("a", "north"), ("b", "south")]
+
+
+@pytest.mark.parametrize("error", [RedisConnectionError("away"), OutOfMemoryError("OOM command not allowed")])
+def test_what_is_there_has_been_told_of_and_what_was_refused_has_not(
+    redis: "Redis", monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The answer to a call is lost, or it is refused. On a cluster there are several; here it is each in turn."""
+    run = making._run
+    for call in range(4):
+        redis.flushall()
+        calls = iter(range(100))
+
+        def fails(*args: Any, call: int = call, calls: Iterator[int] = calls) -> Any:
+            now = next(calls)
+            if now == call and isinstance(error, OutOfMemoryError):
+                raise error
+            reply = run(*args)
+            if now == call:
+                raise error
+            return reply
+
+        with monkeypatch.context() as patch, contextlib.suppress(type(error), Refused):
+            patch.setattr("engine.store.making._run", fails)
+            go(redis, SMALL)
+
+        there = Waves(redis).find(wave_id("shop", "main", DATE, "manual:1"), "main")
+        acts = [act.wave for act in Acts(redis).recent()]
+        if there is not None:
+            assert acts == [there.id]
+        elif isinstance(error, OutOfMemoryError):
+            assert acts == []
+        assert go(redis, SMALL).wave.id in {act.wave for act in Acts(redis).recent()}
+        check_what_is_left(redis)
