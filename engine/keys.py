@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Self
 from urllib.parse import unquote_to_bytes
 
@@ -46,7 +47,7 @@ class Date(str):
         if not isinstance(text, str) or not _DATE.fullmatch(text) or not text.isascii():
             raise BadKey(f"date {quoted(text)} is neither YYYY-MM-DD nor YYYY-MM-DDTHH")
         try:
-            datetime.strptime(text, _format(text))
+            _start(text)
         except ValueError:
             raise BadKey(f"date {text!r} does not exist") from None
         return super().__new__(cls, text)
@@ -54,7 +55,7 @@ class Date(str):
     @classmethod
     def of(cls, moment: datetime, *, hourly: bool = True) -> Self:
         """The hour (or day) that holds `moment`, which must be aware of its zone."""
-        return cls(moment.astimezone(UTC).strftime("%Y-%m-%dT%H" if hourly else "%Y-%m-%d"))
+        return cls(moment.astimezone(UTC).isoformat()[: 13 if hourly else 10])
 
     @property
     def hourly(self) -> bool:
@@ -69,7 +70,7 @@ class Date(str):
     @property
     def start(self) -> datetime:
         """Its first moment, aware, UTC."""
-        return datetime.strptime(self, _format(self)).replace(tzinfo=UTC)
+        return _start(self)
 
     def shift(self, steps: int) -> Self:
         """The date `steps` hours (or days) later; earlier when negative."""
@@ -81,8 +82,9 @@ class Date(str):
             yield self.shift(-steps)
 
 
-def _format(text: str) -> str:
-    return "%Y-%m-%dT%H" if len(text) == 13 else "%Y-%m-%d"
+@lru_cache(maxsize=4096)
+def _start(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 def check_version(version: str) -> str:

@@ -5,27 +5,30 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from redis.exceptions import ExecAbortError, ResponseError
 
-from engine import longest, script
+from engine import longest
 from engine.errors import NotFound, Refused
 from engine.flow import Source
-from engine.keys import Date, check_text, check_version, encode_entity, version_key
+from engine.keys import Date, check_name, check_text, check_version, encode_entity
 from engine.plain import quoted
 from engine.plan import Plan
-from engine.store.acts import Act, Acts
-from engine.store.catalog import Catalog, resolve_config
-from engine.store.connect import Client, clock, must_write
+from engine.store.acts import Act
+from engine.store.catalog import resolve_config
+from engine.store.connect import Client
+from engine.store.making import found, make
 from engine.store.need import Fit, fit
-from engine.store.pipes import Pipes, expiry
+from engine.store.pipes import expiry
 from engine.store.room import is_full, room, sized
-from engine.store.states import States
-from engine.store.wave import Wave, new_wave
+from engine.store.states import Active, States, grouped
+from engine.store.survey import survey
+from engine.store.wave import Wave, new_wave, wave_id
 from engine.store.waves import Waves
 
 
@@ -46,6 +49,11 @@ class Launched:
 
 
 Staff = Callable[[Wave, Plan], Wave]
+
+TIDY_EVERY = 60.0
+"""Seconds between two looks of one client for waves of the list that have expired."""
+_tidied: WeakKeyDictionary[Client, dict[str, float]] = WeakKeyDictionary()
+"""When each version's list was looked at last (monotonic)."""
 
 
 def nothing(_: int) -> None:
@@ -78,7 +86,9 @@ def launch(
 ) -> Launched:
     """Starts a wave. The same (flow, version, date, trigger) again gives the wave there is.
 
-    A crash in between leaves nothing that runs; calling again makes the wave.
+    Two trips to Redis: one that reads, one that makes the wave (`store/making.py`); more for a large wave's members, a source, a state
+    whose partitions have changed, where Redis has a maxmemory, and on a cluster. A crash in between leaves nothing that runs; calling
+    again makes the wave.
 
     Parameters:
         trigger: why it runs: `schedule:2013-07-01T14:00Z`, or `manual:` and something unique. Schedules yield to manual ones.
@@ -105,50 +115,57 @@ def launch(
         NotFound: no such partition.
     """
     began = time.monotonic()
-    must_write(redis)
     check_version(version)
     for text, what in ((trigger, "trigger"), (by, "by"), (of, "of")):
         check_text(text, what)
     if base:
         check_version(base)
-    wave_config = resolve_config(plan, Catalog(redis).config(version, plan.flow), config or {})
-    state = state or plan.state
-    states, waves = States(redis), Waves(redis)
+    state = check_name(state or plan.state, "state")
+    named = list(dict.fromkeys(map(encode_entity, entities)))
+    own = wave_id(plan.flow, version, date, trigger)
+    who = Active(redis, state, date, plan.active, named) if members is None else None
     with _full_is_refused(redis):
-        now_active = list(source(date)) if source is not None else []
-        states.seen(state, now_active, date.start.timestamp())
-        chosen = list(members) if members is not None else _members(states, plan, state, date, now_active, partitions, entities)
+        known = survey(redis, version, plan.flow, own, None if source is not None else who)
+        wave_config = resolve_config(plan, known.config, config or {})
+        active = known.active
+        if source is not None:
+            now_active = list(source(date))
+            States(redis).seen(state, now_active, date.start.timestamp())
+            # The state knows when an entity was last seen. About an earlier date the source knows more: what was seen since is no news of it.
+            known_of = _by_entity(who.ask()) if who is not None else {}
+            active = grouped((known_of | {encode_entity(e): encode_entity(p) for e, p in now_active}).items())
+        if (there := known.there) is not None:
+            made = found(redis, there, publish or plan)
+            return Launched(
+                made.wave, created=False, seconds=time.monotonic() - began, need=partial(_need_of, redis, plan, there)
+            )
+        if members is not None:
+            chosen = list(members)
+        elif named:
+            chosen = _named(state, date, active, named, partitions)
+        else:
+            chosen = _everyone(redis, state, date, active, partitions)
         if share < 1:
             chosen = _drawn(chosen, share)
-        chosen = chosen if members is not None or entities else longest.first(redis, version, plan.flow, chosen)
-        now = clock(redis)
-        expire = expiry(date, plan.keep, now)
+        if members is None and not named:
+            chosen = longest.ahead(known.longest, chosen)
         draft = new_wave(
-            plan, version=version, date=date, trigger=trigger, by=by, n=len(chosen), expire=expire, base=base, state=state,
-            config=wave_config,
-            now=now,
-            deadline=_until(plan, now, deadline), of=of,
+            plan, version=version, date=date, trigger=trigger, by=by, n=len(chosen), expire=expiry(date, plan.keep, known.now),
+            base=base, state=state, config=wave_config, now=known.now, deadline=_until(plan, known.now, deadline), of=of,
         )  # fmt: skip
         estimate = partial(fit, redis, plan, version=version, date=date, members=chosen, beside=draft.id)
-        known: Fit | None = None
-        limited = (there := room(redis)) is not None and there.limit > 0
-        if limited:
-            waves.end_overdue(version)  # with no worker alive, nobody else does, and they would count as under way
-            known = estimate()
-            if known.refusal and not force and waves.find(draft.id, version) is None:
-                raise Refused(known.refusal)
-        if staff is not None and waves.find(draft.id, version) is None:
+        fits: Fit | None = None
+        if known.limited:
+            Waves(redis).end_overdue(version)  # with no worker alive, nobody else does, and they would count as under way
+            fits = estimate()
+            if fits.refusal and not force:
+                raise Refused(fits.refusal)
+        if staff is not None:
             draft = staff(draft, plan)
-        Pipes(redis).index_wave(version, plan.names, date, draft.id, draft.n, expire)
-        draft = replace(draft, checks=_there_already(redis, draft))
-        Catalog(redis).publish(version, [publish or plan])
-        created = waves.create(
-            draft, plan, script.body(plan), chosen, on_progress, record=lambda wave: Acts(redis).record(_act(wave, origin))
-        )
-        if not limited:
-            waves.end_overdue(version)
-    wave = waves.find(draft.id, version) or draft
-    return Launched(wave, created, time.monotonic() - began, lambda: known or estimate(begun=draft.checks))
+        made = make(redis, draft, plan, chosen, publish=publish, tell=partial(_act, origin=origin), on_progress=on_progress)
+    _tidy(redis, version, () if known.limited else known.queued, known.now)
+    wave = made.wave
+    return Launched(wave, made.created, time.monotonic() - began, lambda: fits or estimate(begun=wave.checks))
 
 
 def sample(members: Sequence[tuple[str, str]], share: float) -> list[tuple[str, str]]:
@@ -195,42 +212,58 @@ def _act(wave: Wave, origin: str) -> Act:
     )
 
 
-def _members(
-    states: States,
-    plan: Plan,
-    state: str,
-    date: Date,
-    now_active: Sequence[tuple[str, str]],
-    partitions: Sequence[str],
-    entities: Sequence[str],
+def _named(
+    state: str, date: Date, active: Mapping[str, Sequence[str]], entities: Sequence[str], partitions: Sequence[str]
 ) -> list[tuple[str, str]]:
-    everyone = {m.entity: m.partition for m in states.members(state, date=date, active=plan.active)}
-    # The state knows when an entity was last seen. About an earlier date the source knows more: what was seen since is no news of it.
-    everyone |= {encode_entity(e): encode_entity(p) for e, p in now_active}
-    if partitions:
-        wanted = {encode_entity(p) for p in partitions}
-        there = set(everyone.values())
-        if missing := wanted - there:
-            names = sorted(there)
-            named = f"{', '.join(names[:10])}{' …' if len(names) > 10 else ''}" or "none"
-            raise NotFound(f"state {state!r} has no partition {quoted(min(missing))} at {date}; it has: {named}")
-        everyone = {e: p for e, p in everyone.items() if p in wanted}
-    if entities:
-        return [(key, everyone.get(key, "-")) for key in dict.fromkeys(map(encode_entity, entities))]
-    if not everyone:
-        known = states.members(state)
+    """Entities that somebody named, in that order, whether they are active or not."""
+    where = _by_entity(_within(state, date, active, partitions))
+    return [(key, where.get(key, "-")) for key in entities]
+
+
+def _everyone(
+    redis: Client, state: str, date: Date, active: Mapping[str, Sequence[str]], partitions: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Those who are active, in the usual order: by partition and name."""
+    active = _within(state, date, active, partitions)
+    if not active:
+        known = States(redis).members(state)
         last = max((m.seen for m in known), default=0.0)
         hint = (
             f"its last was seen at {Date.of(datetime.fromtimestamp(last, UTC))}" if known else "nobody has ever been seen in it"
         )
         raise Refused(f"state {state!r} has no entity active at {date}; {hint}")
-    return sorted(everyone.items(), key=lambda member: (member[1], member[0]))
+    return [(entity, partition) for partition in sorted(active) for entity in sorted(active[partition])]
 
 
-def _there_already(redis: Client, wave: Wave) -> tuple[str, ...]:
-    """Tasks that another wave or a person may have written, or be writing, pipes of: their cells look before they run."""
-    with redis.pipeline(transaction=False) as trip:
-        for task in wave.tasks:
-            trip.hkeys(version_key(wave.version, f"at:{task}:{wave.date}"))
-        writers = trip.execute()
-    return tuple(t for t, fields in zip(wave.tasks, writers, strict=True) if set(fields) - {f"w:{wave.id}".encode()})
+def _within(
+    state: str, date: Date, active: Mapping[str, Sequence[str]], partitions: Sequence[str]
+) -> Mapping[str, Sequence[str]]:
+    """Only these partitions, when there are any."""
+    if not partitions:
+        return active
+    wanted = {encode_entity(p) for p in partitions}
+    if missing := wanted - active.keys():
+        names = sorted(active)
+        named = f"{', '.join(names[:10])}{' …' if len(names) > 10 else ''}" or "none"
+        raise NotFound(f"state {state!r} has no partition {quoted(min(missing))} at {date}; it has: {named}")
+    return {p: active[p] for p in wanted}
+
+
+def _by_entity(active: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    return {entity: partition for partition, entities in active.items() for entity in entities}
+
+
+def _need_of(redis: Client, plan: Plan, wave: Wave) -> Fit:
+    """What a wave that is there needs."""
+    members = Waves(redis).members(wave)
+    return fit(redis, plan, version=wave.version, date=wave.date, members=members, beside=wave.id, begun=wave.checks)
+
+
+def _tidy(redis: Client, version: str, queued: Sequence[str], now: float) -> None:
+    """What is for later readers: of the waves `queued` before those that are overdue are ended, and those that have expired leave the
+    list. The wave is queued: nobody waits for this, and whoever dies here leaves it to the next."""
+    waves, at = Waves(redis), time.monotonic()
+    waves.end_overdue(version, queued, now)
+    if at - _tidied.setdefault(redis, {}).get(version, -math.inf) > TIDY_EVERY:
+        _tidied[redis][version] = at
+        waves.drop_expired(version)

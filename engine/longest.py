@@ -25,12 +25,16 @@ def usual(member: Member) -> tuple[str, str]:
 
 def first(redis: Client, version: str, flow: str, members: list[Member]) -> list[Member]:
     """`members` with those before all others that usually take longest, where that made the last wave shorter; else as they are."""
-    longest = Ledger(redis, version).longest(flow)
+    return ahead(Ledger(redis, version).longest(flow), members)
+
+
+def ahead(longest: Longest, members: list[Member]) -> list[Member]:
+    """`first`, of what is known. Pure."""
     if longest.gain is None or longest.gain < WORTH:
         return members
     rank = {entity: place for place, (entity, _) in enumerate(longest.entities)}
-    ahead = sorted((member for member in members if member[0] in rank), key=lambda member: rank[member[0]])
-    return [*ahead, *(member for member in members if member[0] not in rank)]
+    long = sorted((member for member in members if member[0] in rank), key=lambda member: rank[member[0]])
+    return [*long, *(member for member in members if member[0] not in rank)]
 
 
 def expect(before: Longest, wave: str, members: Sequence[Member], costs: Sequence[float], slots: int) -> Longest:

@@ -139,8 +139,15 @@ class Plan:
         outside = [self.outside] if self.outside else []
         return hashlib.sha256(msgspec.json.encode([self.flow, tasks, *outside], order="deterministic")).hexdigest()[:12]
 
+    def __hash__(self) -> int:
+        return hash(self.sha)
+
     def to_json(self) -> bytes:
         """What `from_json` reads."""
+        return self._json
+
+    @cached_property
+    def _json(self) -> bytes:
         return msgspec.json.encode(self)
 
     @classmethod

@@ -7,6 +7,7 @@ the slot. Everything from outside (entity keys, versions, dates) is quoted; task
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from engine import durations
@@ -34,6 +35,7 @@ def task_line(task: TaskPlan, outside: Collection[str] = ()) -> str:
     return f"task {task.name}{after} --timeout {durations.text(task.timeout)} --limit {durations.text(task.limit)}"
 
 
+@lru_cache(maxsize=256)
 def body(plan: Plan) -> str:
     """The bash function that all entities of a wave share."""
     return "\n".join(["flow() {", *(f"  {task_line(t, plan.outside)}" for t in plan.tasks), "}"]) + "\n"

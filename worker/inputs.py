@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from engine.keys import Date
@@ -51,8 +52,17 @@ class Sources:
         self._version = version
         self._bases = [version, base] if base and base != version else [version]
         self._outside = outside
-        self.edges = [(i, self._places(i, [date, *date.back(i.lookback)])) for i in task.edges]
-        self.histories = [(i, [self._places(i, [d]) for d in date.back(i.history)]) for i in task.inputs if i.history]
+        self._no_history = len(task.edges) == len(task.inputs)
+
+    @cached_property
+    def edges(self) -> list[tuple[Input, list[Place]]]:
+        """The inputs of the wave's own date. Found out when one is not at hand, which most never come to."""
+        return [(i, self._places(i, [self.date, *self.date.back(i.lookback)])) for i in self.task.edges]
+
+    @cached_property
+    def histories(self) -> list[tuple[Input, list[list[Place]]]]:
+        """The inputs of earlier dates, by date."""
+        return [(i, [self._places(i, [d]) for d in self.date.back(i.history)]) for i in self.task.inputs if i.history]
 
     def are(self, names: Sequence[str]) -> bool:
         """Whether these are all the task's inputs, and each is one value."""
@@ -75,6 +85,8 @@ class Sources:
         Parameters:
             get: reads keys; called at most once.
         """
+        if self._no_history and all(i.name in at_hand for _, at_hand in wanted for i in self.task.edges):
+            return [Found(at_hand) for _, at_hand in wanted]
         keys: list[str] = []
         for entity, at_hand in wanted:
             for i, places in self.edges:
@@ -82,8 +94,6 @@ class Sources:
                     keys += [p.key(i.name, entity) for p in places]
             for i, dates in self.histories:
                 keys += [p.key(i.name, entity) for places in dates for p in places]
-        if not keys and not self.histories:
-            return [Found(at_hand) for _, at_hand in wanted]
         values = iter(get(keys) if keys else [])
         return [self._one(entity, at_hand, values) for entity, at_hand in wanted]
 

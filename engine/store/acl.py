@@ -24,7 +24,7 @@ _LOOKS = """
     get mget getrange strlen exists ttl pttl hget hmget hgetall hkeys hlen hscan hexists lrange llen lindex lpos zrange zrevrange
     zrangebyscore zcard zcount zscore xrevrange memory|usage multi exec unwatch
 """
-_ACTS = "set expire hdel unlink rename ltrim xadd xdel zremrangebyscore watch"
+_ACTS = "set expire hdel unlink rename ltrim xadd xdel zremrangebyscore"
 
 COMMANDS = {
     "worker": f"{_FINDS} {_SCRIPTS} {_IN_SCRIPTS} {_WORKS}",

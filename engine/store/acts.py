@@ -3,7 +3,7 @@
 wd:acts    stream   at most about 10,000 entries, the oldest go first; expires 90 days after the last act
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from engine.store.connect import Client
@@ -37,6 +37,14 @@ class Act:
     id: str = ""
 
 
+_KEPT = tuple(field.name for field in fields(Act) if field.name not in ("id", "at"))
+
+
+def words_of(act: Act) -> list[bytes]:
+    """Its fields and values, as the log keeps them: without `at` and `id`, which Redis gives."""
+    return [text for name in _KEPT for text in (name.encode(), str(getattr(act, name))[:LONGEST].encode("utf-8", "replace"))]
+
+
 class Acts:
     """Writes and reads the log."""
 
@@ -49,9 +57,7 @@ class Acts:
 
     def announce(self, act: Act) -> str:
         """As `record`, before it is known whether the act will be: its id, for `withdraw`."""
-        told = {name: str(value)[:LONGEST] for name, value in asdict(act).items() if name not in ("id", "at")}
-        fields = [text.encode("utf-8", "replace") for pair in told.items() for text in pair]
-        return str(ACT(self._redis, [KEY], [MOST, LIFE, *fields]).decode())
+        return str(ACT(self._redis, [KEY], [MOST, LIFE, *words_of(act)]).decode())
 
     def withdraw(self, act: str) -> None:
         """Takes back an act that was announced and did not happen."""

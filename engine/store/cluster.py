@@ -11,7 +11,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from redis.backoff import NoBackoff
 from redis.cluster import ClusterPipeline, PipelineCommand, RedisCluster, TransactionStrategy
 from redis.exceptions import (
     AskError,
@@ -22,7 +21,6 @@ from redis.exceptions import (
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.retry import Retry
 
 from engine.errors import Refused
 from engine.store.read_only import only_reads
@@ -98,12 +96,6 @@ class Pipeline(ClusterPipeline):
             plain = isinstance(reply, Exception) or command.args[0] not in readers
             read.append(reply if plain else readers[command.args[0]](reply, **options))
         return read
-
-    def watch(self, *names: Any) -> Any:
-        # A transaction whose connection broke would be begun anew, and no longer watch.
-        self._execution_strategy._retry = Retry(NoBackoff(), 0)  # type: ignore[attr-defined]
-        with _plainly():
-            return super().watch(*names)  # type: ignore[no-untyped-call]
 
     def mget(self, keys: Any, *args: Any) -> Any:
         """Keys of one hash tag."""

@@ -1,7 +1,8 @@
 """Connections to Redis."""
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from redis import Redis
@@ -102,8 +103,15 @@ def must_write(redis: Client) -> None:
     Raises:
         Refused: they may not; the text says why.
     """
-    try:
+    with refusals():
         redis.unlink(PROBE)
+
+
+@contextlib.contextmanager
+def refusals() -> Iterator[None]:
+    """Says of whatever refuses to unlink `PROBE` why this session may not write."""
+    try:
+        yield
     except Refused:
         raise Refused("read-only: this session changes nothing") from None
     except NoPermissionError:
@@ -131,10 +139,19 @@ def find_anew(redis: Client, error: Exception) -> None:
 def clock(redis: Client) -> float:
     """Redis' clock, Unix seconds: the one by which claims and times are measured. This machine's where the user may not ask for it."""
     try:
-        seconds, micros = redis.time()
-    except NoPermissionError:
+        return time_of(redis.time())
+    except NoPermissionError as e:
+        return time_of(e)
+
+
+def time_of(reply: Any) -> float:
+    """What TIME answered, or the error that it did: as `clock` says."""
+    if isinstance(reply, NoPermissionError):
         return time.time()
-    return float(seconds + micros / 1_000_000)
+    if isinstance(reply, Exception):
+        raise reply
+    seconds, micros = map(int, reply)
+    return seconds + micros / 1_000_000
 
 
 def check(redis: Client, url: str) -> None:

@@ -6,20 +6,25 @@ two fifths of a slot's CPU. A connection that has served a trip is kept for the 
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import hiredis
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from engine.store.connect import Client
 
 CHUNK = 1 << 18
 """Bytes that are sent by one system call, about."""
-_kept: WeakKeyDictionary[Client, list[Any]] = WeakKeyDictionary()
-"""Connections without an unread reply, by client. They are not the pool's until it is closed with them."""
+RESTED = 1.0
+"""Seconds after which a connection is looked at before it is used: the server may have closed it, or be another one."""
+_kept: WeakKeyDictionary[Client, list[tuple[Any, float]]] = WeakKeyDictionary()
+"""Connections without an unread reply and since when (monotonic), by client. They are not the pool's until it is closed with them."""
 
 
 def on_one_server(redis: Client) -> bool:
@@ -48,7 +53,7 @@ def exchange(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
     except BaseException:
         _drop(redis, connection)
         raise
-    _kept[redis].append(connection)
+    _kept[redis].append((connection, time.monotonic()))
     return replies
 
 
@@ -75,7 +80,7 @@ def post(redis: Client, commands: Sequence[tuple[Any, ...]]) -> Callable[[], lis
         except BaseException:
             _drop(redis, connection)
             raise
-        _kept[redis].append(connection)
+        _kept[redis].append((connection, time.monotonic()))
         return found
 
     return replies
@@ -84,6 +89,23 @@ def post(redis: Client, commands: Sequence[tuple[Any, ...]]) -> Callable[[], lis
 def _drop(redis: Client, connection: Any) -> None:
     connection.disconnect()
     redis.connection_pool.release(connection)
+
+
+def ask(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """As `exchange`, for those who can do nothing with an error: the first is raised."""
+    return list(map(checked, exchange(redis, commands))) if commands else []
+
+
+def checked(reply: Any) -> Any:
+    """A reply that is no error; an error is raised."""
+    if isinstance(reply, Exception):
+        raise reply
+    return reply
+
+
+def pairs(reply: Any) -> dict[bytes, bytes]:
+    """A hash: as a server sends it, or as redis-py reads it."""
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
 
 
 def _piped(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
@@ -97,13 +119,23 @@ def _piped(redis: Client, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
 def _take(redis: Client) -> Any:
     kept = _kept.setdefault(redis, [])
     try:
-        connection = kept.pop()
+        connection, since = kept.pop()
     except IndexError:
         return redis.connection_pool.get_connection()
     if connection.pid == os.getpid():
+        if time.monotonic() - since > RESTED and _is_over(connection):
+            connection.disconnect()  # it connects when it is next written to
         return connection
     kept.clear()  # after a fork they are the parent's
     return redis.connection_pool.get_connection()
+
+
+def _is_over(connection: Any) -> bool:
+    """Whether the other side has closed it: then there is an end to be read."""
+    try:
+        return bool(connection.can_read())
+    except (RedisConnectionError, RedisTimeoutError, OSError):
+        return True
 
 
 def _packed(commands: Sequence[tuple[Any, ...]]) -> Iterator[bytes]:

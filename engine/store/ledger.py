@@ -125,6 +125,14 @@ def name_of(wave: Wave) -> str:
     return f"{wave.id}:{wave.created}"
 
 
+def read_longest(stored: bytes | None) -> Longest:
+    """What is stored; none where that is nothing, or cannot be read."""
+    try:
+        return msgspec.json.decode(stored, type=Longest) if stored else Longest()
+    except msgspec.MsgspecError:
+        return Longest()
+
+
 class Ledger:
     """Writes and reads the records of a version."""
 
@@ -184,11 +192,7 @@ class Ledger:
 
     def longest(self, flow: str) -> Longest:
         """The entities of a flow that usually take longest."""
-        stored = self._redis.get(version_key(self._version, f"longest:{flow}"))
-        try:
-            return msgspec.json.decode(stored, type=Longest) if stored else Longest()
-        except msgspec.MsgspecError:
-            return Longest()
+        return read_longest(self._redis.get(version_key(self._version, f"longest:{flow}")))
 
     def expect(self, flow: str, longest: Longest) -> None:
         """Keeps them; none: forgets them."""

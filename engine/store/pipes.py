@@ -10,7 +10,7 @@ for each pipe, and a writer is found from it.
 """
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from redis.exceptions import ResponseError
@@ -110,26 +110,17 @@ class Pipes:
                 f"what {writer} computed is not kept"
             )
 
-    def index_wave(self, version: str, pipes: Iterable[str], date: Date, wave: str, n: int, expire: int) -> None:
-        """Announces that `wave` will write these pipes for `n` entities."""
-        self._index(version, list(pipes), date, f"w:{wave}", str(n), expire)
-
     def index_stray(self, key: PipeKey, expire: int, writer: str) -> None:
-        """Records a pipe that was written outside a wave."""
-        self._index(key.version, [key.pipe], key.date, f"e:{key.entity}", writer, expire)
-
-    def _index(self, version: str, pipes: Sequence[str], date: Date, field: str, value: str, expire: int) -> None:
-        names = version_key(version, "pipes")
-        keys = [names]
+        """Records a pipe that was written outside a wave. What waves write, they announce when they are made (`making.py`)."""
+        names, at, dates = (
+            version_key(key.version, what) for what in ("pipes", f"at:{key.pipe}:{key.date}", f"dates:{key.pipe}")
+        )
         with self._redis.pipeline(transaction=False) as trip:
-            for pipe in pipes:
-                at, dates = version_key(version, f"at:{pipe}:{date}"), version_key(version, f"dates:{pipe}")
-                trip.hset(at, field, value)
-                trip.zadd(dates, {str(date): date.start.timestamp()})
-                trip.zadd(names, {pipe: int(time.time())})
-                keys += [at, dates]
+            trip.hset(at, f"e:{key.entity}", writer)
+            trip.zadd(dates, {str(key.date): key.date.start.timestamp()})
+            trip.zadd(names, {key.pipe: int(time.time())})
             trip.execute()
-        expire_no_sooner(self._redis, keys, expire)
+        expire_no_sooner(self._redis, [names, at, dates], expire)
 
     def names(self, version: str) -> list[str]:
         """The pipes that a version has written, by name."""

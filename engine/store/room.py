@@ -100,6 +100,14 @@ def room(redis: Client) -> Room | None:
     return Room(tightest.used * many, tightest.limit * many, tightest.machine * many, policy)
 
 
+def has_limit(reply: Any) -> bool:
+    """Whether there is a maxmemory, by what INFO answered of memory; not where it may not be asked or cannot be told, as for `room`."""
+    if isinstance(reply, Exception) and not isinstance(reply, ResponseError):
+        raise reply
+    limit = b"" if isinstance(reply, Exception) else reply.partition(b"\nmaxmemory:")[2][:1]
+    return limit.isdigit() and limit != b"0"
+
+
 def _room(told: Info) -> Room:
     used = int(told["used_memory"]) - int(told.get("mem_not_counted_for_evict", 0))
     return Room(

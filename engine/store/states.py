@@ -5,16 +5,24 @@ wd:state:{S}:partitions    zset  partition → when last seen (Unix s, of the da
 wd:state:{S}:in:PARTITION  zset  entity → when last seen
 """
 
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from engine.errors import BadKey
 from engine.keys import STATES, Date, check_name, encode_entity, state_key
 from engine.store.connect import Client
+from engine.store.exchange import ask
 
 LIFE = 90 * 86400
 """Seconds that a state outlives its last refresh."""
+A_FEW = 200
+"""Questions up to which entities are looked up one by one; beyond, all of a state are read."""
+_partitions: WeakKeyDictionary[Client, dict[str, tuple[bytes, ...]]] = WeakKeyDictionary()
+"""The partitions that each state had when it was last asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +119,7 @@ class States:
     def members(self, state: str, *, date: Date | None = None, active: float = 0.0) -> list[Member]:
         """The entities of a state, by partition and name; with a date, those seen in it or in the `active` seconds before. An
         entity seen in two partitions is in the one where it was seen last."""
-        low, high = "-inf", "+inf"
-        if date is not None:
-            start = date.start.timestamp()
-            low, high = str(start - active), f"({start + date.step.total_seconds()}"
+        low, high = _bounds(*_window(date, active)) if date is not None else ("-inf", "+inf")
         partitions = [p.decode() for p in self._redis.zrange(state_key(state, "partitions"), 0, -1)]
         with self._redis.pipeline(transaction=False) as trip:
             for partition in partitions:
@@ -127,6 +132,87 @@ class States:
                 if entity not in latest or latest[entity].seen < seen:
                     latest[entity] = Member(entity, partition, seen)
         return sorted(latest.values(), key=lambda m: (m.partition, m.entity))
+
+
+class Active:
+    """Who is active in a state at a date, or in the `active` seconds before: commands, and what is read of their replies.
+
+    Which partitions there are hardly ever changes, so the ones of the last time are asked along with that question; when there are
+    others, all of them are asked in a second trip.
+
+    Parameters:
+        entities: only these, in key form, when there are any.
+    """
+
+    def __init__(self, redis: Client, state: str, date: Date, active: float, entities: Sequence[str] = ()) -> None:
+        self._redis, self._state, self._date, self._seconds, self._entities = redis, state, date, active, entities
+        self._window = _window(date, active)
+        self._guess = _partitions.setdefault(redis, {}).get(state, ())
+
+    def commands(self) -> list[tuple[Any, ...]]:
+        """What is to be asked in one trip, in order."""
+        return [("ZRANGE", state_key(self._state, "partitions"), 0, -1), *self._of(self._guess)]
+
+    def ask(self) -> dict[str, list[str]]:
+        """Asks, and reads."""
+        return self.read(ask(self._redis, self.commands()))
+
+    def read(self, replies: Sequence[Any]) -> dict[str, list[str]]:
+        """Entities by partition, all in key form, each once: of several partitions that hold it in the one where it was seen last."""
+        partitions, *told = replies
+        if (there := tuple(partitions)) != self._guess:
+            _partitions[self._redis][self._state] = there
+            told = ask(self._redis, self._of(there))
+        names = [name.decode() for name in there]
+        if self._one_by_one(there):
+            return self._where(names, told)
+        found = {  # decoded all at once: no name holds a line's end
+            partition: b"\n".join(entities).decode().split("\n")
+            for partition, entities in zip(names, told, strict=True)
+            if entities
+        }
+        if len(found) > 1 and len(set().union(*found.values())) < sum(map(len, told)):  # somebody is in two
+            members = States(self._redis).members(self._state, date=self._date, active=self._seconds)
+            return grouped((member.entity, member.partition) for member in members)
+        return found
+
+    def _where(self, partitions: Sequence[str], scores: Sequence[Any]) -> dict[str, list[str]]:
+        low, high = self._window
+        found: dict[str, tuple[float, str]] = {}
+        many = len(self._entities)
+        for at, partition in enumerate(partitions):
+            for entity, score in zip(self._entities, scores[at * many :], strict=False):
+                seen = -math.inf if score is None else float(score)
+                if low <= seen < high and (entity not in found or found[entity][0] < seen):
+                    found[entity] = seen, partition
+        return grouped((entity, partition) for entity, (_, partition) in found.items())
+
+    def _one_by_one(self, partitions: Sequence[bytes]) -> bool:
+        return 0 < len(self._entities) * len(partitions) <= A_FEW
+
+    def _of(self, partitions: Sequence[bytes]) -> list[tuple[Any, ...]]:
+        keys = [state_key(self._state, f"in:{name.decode()}") for name in partitions]
+        if self._one_by_one(partitions):
+            return [("ZSCORE", key, entity) for key in keys for entity in self._entities]
+        return [("ZRANGEBYSCORE", key, *_bounds(*self._window)) for key in keys]
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Entities by partition, of pairs (entity, partition)."""
+    groups: dict[str, list[str]] = {}
+    for entity, partition in pairs:
+        groups.setdefault(partition, []).append(entity)
+    return groups
+
+
+def _window(date: Date, active: float) -> tuple[float, float]:
+    """From when until when (not included) somebody must have been seen, Unix seconds."""
+    start = date.start.timestamp()
+    return start - active, start + date.step.total_seconds()
+
+
+def _bounds(low: float, high: float) -> tuple[str, str]:
+    return str(low), f"({high}"
 
 
 def _partition(raw: str) -> str:

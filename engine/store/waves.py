@@ -2,144 +2,44 @@
 
 wd:{V}:waves           zset    wave → when created (ms)
 wd:{V}:queue           zset    waves to serve, the most urgent first
-wd:{V}:bell            list    a token for each slot to wake
+wd:{V}:bell            list    a token for each slot to wake: the id of a wave that has come, or "1"
 wd:{V#W}:wave …        the wave's own keys
 wd:{V#W}:plan, :body   string  the flow as it was compiled, and the script all its entities share
 """
 
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from redis.exceptions import ExecAbortError, NoPermissionError, ResponseError, WatchError
+from redis.exceptions import ExecAbortError, NoPermissionError, ResponseError
 
 from engine.errors import NotFound
 from engine.keys import VERSIONS, version_key, wave_key
 from engine.payload import decode_json
 from engine.plain import quoted
 from engine.plan import Plan
-from engine.status import Cell
 from engine.store.catalog import Catalog
-from engine.store.connect import Client, clock, expire_no_sooner
+from engine.store.connect import Client, clock
+from engine.store.exchange import ask, pairs
 from engine.store.read_only import tidying
 from engine.store.room import is_full, unless_full
 from engine.store.scripts import CANCEL
-from engine.store.wave import OVERDUE, Progress, Wave, from_hash, read_counts, to_hash
+from engine.store.wave import OVERDUE, Progress, Wave, from_hash, read_counts
 
-URGENT = 10**14
-"""What puts a wave that a person triggered before those of the schedule, and those of a back-fill after them, oldest first among each."""
 MEMBERS_A_TRIP = 5000
-ALIVE = 10_000
-"""Ms after which whoever wrote a wave and has not recorded it is taken for dead."""
 LOOKED_AT = 500
-"""Waves of the list that are looked at when one is added: those that have expired are taken off it. Readers may not."""
 
 
 class Waves:
-    """Creates, finds and reads waves."""
+    """Finds, reads and ends waves; `making.py` makes them."""
 
     def __init__(self, redis: Client) -> None:
         self._redis = redis
 
     # writing
 
-    def create(
-        self,
-        wave: Wave,
-        plan: Plan,
-        body: str,
-        members: Sequence[tuple[str, str]],
-        on_progress: Callable[[int], None],
-        *,
-        record: Callable[[Wave], None] | None = None,
-    ) -> bool:
-        """Writes a wave, all of it Pending, and queues it. False when it was there already, and nothing is changed.
-
-        A process that dies in between leaves a draft that expires; of two that make the same wave at once one does.
-
-        Parameters:
-            members: (entity, partition) in key form, in the order in which they will be served.
-            on_progress: called with the number of entities written so far.
-            record: called with the wave when it is written and before it is queued: what is not recorded does not run. Called by a
-                later call when whoever wrote the wave died before.
-        """
-        if self._again(wave, record):
-            return False
-        draft = self._draft(wave, members, on_progress)
-        with self._redis.pipeline(transaction=True) as trip:
-            try:
-                trip.watch(wave.key("wave"))
-                if trip.exists(wave.key("wave")):
-                    raise WatchError
-                trip.multi()
-                self._write(trip, wave, plan, body, draft)
-                trip.execute()
-            except WatchError:
-                self._redis.delete(draft)
-                self._again(wave, record)
-                return False
-        self._announce(wave, record)
-        return True
-
-    def _again(self, wave: Wave, record: Callable[[Wave], None] | None) -> bool:
-        """Whether the wave is there. Whoever made it may have died before it was recorded and queued: if so, now it is."""
-        there = self.find(wave.id, wave.version)
-        if there is not None and not there.ended:
-            late = wave.created - there.created > ALIVE and not self._redis.hexists(there.key("wave"), "told")
-            self._announce(there, record if late else None)
-        return there is not None
-
-    def _announce(self, wave: Wave, record: Callable[[Wave], None] | None) -> None:
-        if record is not None:
-            record(wave)
-            self._redis.hset(wave.key("wave"), "told", 1)
-        self._enqueue(wave)
-
-    def _draft(self, wave: Wave, members: Sequence[tuple[str, str]], on_progress: Callable[[int], None]) -> str:
-        """A key with the members, written once each: a push whose reply was lost is sent again by the client."""
-        while True:
-            draft = wave.key(f"draft-{secrets.token_hex(6)}")
-            for at in range(0, len(members), MEMBERS_A_TRIP):
-                part = members[at : at + MEMBERS_A_TRIP]
-                with self._redis.pipeline(transaction=False) as trip:
-                    trip.rpush(draft, *[f"{entity} {partition}" for entity, partition in part])
-                    trip.expire(draft, 3600)
-                    written, _ = trip.execute()
-                if written != at + len(part):
-                    self._redis.delete(draft)
-                    break
-                on_progress(written)
-            else:
-                return draft
-
-    def _write(self, trip: Client, wave: Wave, plan: Plan, body: str, draft: str) -> None:
-        cells = wave.cells
-        trip.rename(draft, wave.key("members"))
-        trip.set(wave.key("board"), bytes([Cell.PENDING]) * cells)
-        trip.setrange(wave.key("times"), cells * 8 - 1, b"\0")
-        trip.setrange(wave.key("claims"), wave.n * 8 - 1, b"\0")
-        trip.hset(wave.key("counts"), mapping={f"{t}{chr(Cell.PENDING)}": wave.n for t in range(len(wave.tasks))})
-        trip.set(wave.key("plan"), plan.to_json())
-        trip.set(wave.key("body"), body)
-        trip.hset(wave.key("wave"), mapping=to_hash(wave))
-        for what in ("members", "board", "times", "claims", "counts", "plan", "body", "wave"):
-            trip.expireat(wave.key(what), wave.expire)
-
-    def _enqueue(self, wave: Wave) -> None:
-        urgent = 0 if wave.trigger.startswith("schedule:") else -URGENT if wave.trigger.startswith("backfill") else URGENT
-        with self._redis.pipeline(transaction=False) as trip:
-            trip.zadd(version_key(wave.version, "waves"), {wave.id: wave.created})
-            trip.zremrangebyscore(version_key(wave.version, "waves"), "-inf", wave.created - 90 * 86400_000)
-            trip.zadd(version_key(wave.version, "queue"), {wave.id: wave.created - urgent})
-            trip.execute()
-        ring(self._redis, wave.version, wave.n)  # what follows is for later readers: nobody need wait for it
-        shared = [version_key(wave.version, what) for what in ("waves", "queue")]
-        expire_no_sooner(self._redis, shared, wave.expire)
-        self._drop_expired(wave.version)
-        Catalog(self._redis).touch(wave.version)
-
-    def _drop_expired(self, version: str) -> None:
+    def drop_expired(self, version: str) -> None:
+        """Takes waves that have expired off the list, of the newest `LOOKED_AT`. Readers may not."""
         listed = [w.decode() for w in self._redis.zrevrange(version_key(version, "waves"), 0, LOOKED_AT - 1)]
         with self._redis.pipeline(transaction=False) as trip:
             for wave in listed:
@@ -159,17 +59,20 @@ class Waves:
             self.dequeue(wave.version, wave.id)
         return int(done[0]), int(done[1])
 
-    def end_overdue(self, version: str) -> list[str]:
+    def end_overdue(self, version: str, queued: Sequence[str] | None = None, now: float | None = None) -> list[str]:
         """Cancels the waves of a version whose deadline has passed, with the reason «overdue»; what of them runs may end. Anybody
-        who works for the version may call it; the ids of those that it ended."""
-        queued = [w.decode() for w in self._redis.zrange(version_key(version, "queue"), 0, -1)]
+        who works for the version may call it; the ids of those that it ended.
+
+        Parameters:
+            queued: ids of those that are looked at; all that are queued when not given.
+            now: Redis' clock, Unix seconds; asked for when not given.
+        """
+        if queued is None:
+            queued = [w.decode() for w in self._redis.zrange(version_key(version, "queue"), 0, -1)]
         if not queued:
             return []
-        with self._redis.pipeline(transaction=False) as trip:
-            for name in queued:
-                trip.hmget(wave_key(version, name, "wave"), "deadline", "cancelled")
-            told = trip.execute()
-        now = clock(self._redis) * 1000
+        told = ask(self._redis, [("HMGET", wave_key(version, name, "wave"), "deadline", "cancelled") for name in queued])
+        now = (clock(self._redis) if now is None else now) * 1000
         late = [name for name, (until, ended) in zip(queued, told, strict=True) if until and not ended and now > int(until)]
         found = [wave for name in late if (wave := self.find(name, version)) is not None]
         return [wave.id for wave in found if self.cancel(wave, OVERDUE, "deadline") is not None]
@@ -203,12 +106,10 @@ class Waves:
 
     def compiled(self, wave: str, version: str) -> tuple[Wave, bytes, bytes] | None:
         """A wave with its flow and its script as they are stored, in one trip."""
-        with self._redis.pipeline(transaction=False) as trip:
-            trip.hgetall(wave_key(version, wave, "wave"))
-            trip.get(wave_key(version, wave, "plan"))
-            trip.get(wave_key(version, wave, "body"))
-            stored, plan, body = trip.execute()
-        return (from_hash(wave, stored), plan or b"", body or b"") if b"n" in stored else None
+        keys = [wave_key(version, wave, what) for what in ("wave", "plan", "body")]
+        stored, plan, body = ask(self._redis, [("HGETALL", keys[0]), ("GET", keys[1]), ("GET", keys[2])])
+        record = pairs(stored)
+        return (from_hash(wave, record), plan or b"", body or b"") if b"n" in record else None
 
     def get(self, name: str) -> Wave:
         """The wave that a person names: an id, the beginning of one, `last`, or `flow@version date`.
@@ -429,11 +330,16 @@ def read_together(redis: Client, fill: Callable[[Client], object]) -> list[Any]:
         return list(trip.execute())
 
 
+def tokens(entities: int) -> int:
+    """How many slots there is work for, as far as that is worth a wake-up."""
+    return max(1, min(entities, 64))
+
+
 def ring(redis: Client, version: str, slots: int) -> None:
     """Wakes idle slots of a version, as many as there is work for. None when Redis is full: they look by themselves once a second."""
     key = version_key(version, "bell")
     with unless_full(), redis.pipeline(transaction=False) as trip:
-        trip.rpush(key, *[b"1"] * max(1, min(slots, 64)))
+        trip.rpush(key, *[b"1"] * tokens(slots))
         trip.ltrim(key, 0, 255)
         trip.expire(key, 3600)
         trip.execute()

@@ -8,11 +8,10 @@ from typing import Any
 
 from redis import Redis
 
-from engine import script
 from engine.keys import Date
-from engine.launch import nothing
 from engine.plan import Input, Plan, TaskPlan
 from engine.status import Cell
+from engine.store import making
 from engine.store.claims import (
     Claimed,
     Closed,
@@ -58,8 +57,9 @@ def make(redis: "Redis", n: int = 4, tasks: Sequence[str] = ("a", "b"), **more: 
     """A wave of `n` entities `e0` … and a chain of tasks, queued."""
     chain = plan(*tasks, flow=more.pop("flow", "shop"))
     wave = draft(chain, n, **more)
-    assert Waves(redis).create(wave, chain, script.body(chain), [(f"e{i}", "p") for i in range(n)], nothing)
-    return wave
+    made = making.make(redis, wave, chain, [(f"e{i}", "p") for i in range(n)])
+    assert made.created
+    return made.wave
 
 
 def try_claim(redis: "Redis", wave: Wave, want: int, worker: str = "w1", begin: Sequence[int] = ()) -> Claimed | Closed:

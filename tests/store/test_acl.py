@@ -195,7 +195,7 @@ def test_a_reader_s_console_is_read_only_and_sees_all(server: RedisServer, admin
         must_write(reader)
     assert Waves(reader).get(wave.id[:6]).id == wave.id
     assert Waves(reader).memory(wave) > 0
-    assert Pipes(reader).names(VERSION) == []
+    assert Pipes(reader).names(VERSION) == ["a", "b"]
     assert [m.entity for m in States(reader).members("shops")] == ["e1"]
     for verb in (
         lambda: launch(reader, plan("a"), version=VERSION, date=DATE, trigger="manual:x", by="eve", entities=["a"]),

@@ -3,18 +3,17 @@
 from typing import Any
 
 import pytest
-from boards import DATE, claim, complete, draft, make, plan
+from boards import DATE, claim, complete, make, plan
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from engine import script
 from engine.cancel import cancel
 from engine.errors import Refused
-from engine.launch import Launched, launch, nothing
+from engine.launch import Launched, launch
 from engine.store import acts as module
+from engine.store import making
 from engine.store.acts import KEY, LIFE, Act, Acts
-from engine.store.wave import Wave
-from engine.store.waves import ALIVE, Waves
+from engine.store.waves import Waves
 
 pytestmark = pytest.mark.every_house
 
@@ -135,50 +134,18 @@ def test_a_cancel_whose_answer_is_lost_is_in_the_log(redis: "Redis", monkeypatch
     assert [a.verb for a in Acts(redis).recent()] == ["cancel"]
 
 
-class Died(Exception): ...
-
-
-def test_who_dies_before_it_is_recorded_starts_nothing_and_the_next_call_does_both(redis: "Redis") -> None:
-    def die(_: Wave) -> None:
-        raise Died
-
-    chain, recorded = plan("a"), []
-    body, members = script.body(chain), [("e0", "p")]
-    store, first = Waves(redis), draft(chain, 1, created=1_000_000)
-    with pytest.raises(Died):
-        store.create(first, chain, body, members, nothing, record=die)
-    assert not redis.exists("wd:{main}:queue"), "what is not recorded does not run"
-
-    later = draft(chain, 1, created=1_000_000 + ALIVE + 1)
-    assert not store.create(later, chain, body, members, nothing, record=recorded.append)
-    assert [w.created for w in recorded] == [1_000_000]
-    assert redis.zcard("wd:{main}:queue") == 1
-
-    assert not store.create(later, chain, body, members, nothing, record=recorded.append)
-    assert len(recorded) == 1
-
-
 def test_of_two_that_start_the_same_wave_at_once_one_is_recorded(redis: "Redis", monkeypatch: pytest.MonkeyPatch) -> None:
     others: list[Launched] = []
-    record = Acts.record
+    run, turns = making._run, iter([True])
 
-    def meanwhile(self: Acts, act: Act) -> None:
-        if not others:
+    def meanwhile(*args: Any) -> Any:
+        if next(turns, False):
             others.append(start(redis))
-        record(self, act)
+        return run(*args)
 
-    monkeypatch.setattr("engine.launch.Acts.record", meanwhile)
+    monkeypatch.setattr("engine.store.making._run", meanwhile)
     mine = start(redis)
 
-    assert (mine.created, others[0].created) == (True, False)
+    assert (mine.created, others[0].created) == (False, True)
+    assert mine.wave.id == others[0].wave.id
     assert len(Acts(redis).recent()) == 1
-
-
-def test_a_start_takes_expired_waves_off_the_list(redis: "Redis") -> None:
-    """Readers may not write, so they cannot."""
-    gone = make(redis)
-    redis.delete(gone.key("wave"))
-
-    wave = make(redis, trigger="manual:2")
-
-    assert redis.zrange("wd:{main}:waves", 0, -1) == [wave.id.encode()]

@@ -55,6 +55,18 @@ def test_one_connection_serves_one_trip_after_the_other(client: Any, redis: Any)
     assert int(redis.info("stats")["total_connections_received"]) == before
 
 
+def test_a_connection_that_was_closed_while_it_rested_is_not_tried(
+    redis_url: str, redis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As redis-py's pool does it: whoever tries nothing twice, because it may have been done, is not told of it."""
+    monkeypatch.setattr("engine.store.exchange.RESTED", -1.0)
+    with connect(redis_url, retries=0) as client:
+        [mine] = exchange(client, [("CLIENT", "ID")])
+        redis.client_kill_filter(_id=mine)
+
+        assert exchange(client, [("PING",)]) == [b"PONG"]
+
+
 def test_a_connection_that_the_server_has_closed_is_made_anew(client: Any, redis: Any) -> None:
     [mine] = exchange(client, [("CLIENT", "ID")])
     redis.client_kill_filter(_id=mine)

@@ -13,7 +13,6 @@ from engine.errors import Refused
 from engine.keys import Date
 from engine.launch import Launched, launch
 from engine.store.need import PIPE, Fit, Need, fit, sizes_of
-from engine.store.pipes import Pipes
 from engine.store.room import Room, is_full, room, sized
 from engine.store.wave import Wave
 from engine.store.waves import Waves
@@ -116,7 +115,6 @@ def test_a_small_wave_counts_with_those_before_it(redis: "Redis") -> None:
 
 def test_pipes_that_are_there_need_no_room(redis: "Redis") -> None:
     wave = make(redis, n=1000)
-    Pipes(redis).index_wave("main", wave.tasks, DATE, wave.id, wave.n, wave.expire)
     write(redis, wave, 5000)
 
     there, fresh = needs(redis, date=DATE).need, needs(redis, date=NEXT).need

@@ -10,14 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from engine import script
 from engine.errors import BadKey
 from engine.keys import Date, PipeKey
-from engine.launch import nothing
+from engine.store import making
 from engine.store.listing import Entry, Listing
 from engine.store.pipes import Count, Pipes
 from engine.store.wave import Wave
-from engine.store.waves import Waves
 
 SOON = int(time.time()) + 86400
 TASKS = ("other", "a", "b")
@@ -29,10 +27,9 @@ def a_wave(
     """A wave whose task `a` is as far as `cells` say; none of its pipes is there, as the listing never looks at them."""
     chain = plan(*TASKS)
     wave = draft(chain, len(members), trigger=trigger, created=created, expire=SOON)
-    assert Waves(redis).create(wave, chain, script.body(chain), [(m, f"p{i % 3}") for i, m in enumerate(members)], nothing)
+    assert making.make(redis, wave, chain, [(m, f"p{i % 3}") for i, m in enumerate(members)]).created
     redis.setrange(wave.key("board"), wave.n, bytes(cells))
     redis.hset(wave.key("counts"), mapping={f"1{chr(c)}": list(cells).count(c) for c in (P, R, F, U, O, X, B, C)})
-    Pipes(redis).index_wave("main", ["a"], DATE, wave.id, wave.n, SOON)
     return wave
 
 

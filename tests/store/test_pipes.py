@@ -26,7 +26,6 @@ def key(entity: str = "JFK-LAX", pipe: str = "a", date: Date = DATE, version: st
 def indexed(redis: "Redis", n: int = 4, trigger: str = "manual:1", expire: int = SOON) -> tuple[Wave, Claimed]:
     """A wave as launch leaves it, all of it claimed."""
     wave = make(redis, n, ("a", "b"), trigger=trigger, expire=expire)
-    Pipes(redis).index_wave("main", wave.tasks, DATE, wave.id, n, expire)
     return wave, claim(redis, wave, n, worker=f"worker-{trigger}")
 
 
@@ -237,6 +236,6 @@ def test_an_index_lives_as_long_as_the_longest_of_what_it_lists(redis: "Redis", 
 
 def test_every_key_of_the_index_expires(redis: "Redis") -> None:
     Pipes(redis).put(key(), b"1", SOON, "me")
-    Pipes(redis).index_wave("main", ["a"], DATE, "w1", 3, SOON)
+    make(redis, 3, ("a",))
 
     assert all(redis.ttl(name) > 0 for name in redis.scan_iter())

@@ -221,7 +221,6 @@ def furnish(redis: "Redis") -> Wave:
     redis.set(f"main/a e0 {DATE}", b"1")
     Workers(redis).beat(Worker("w-1", "main", "host", 1, 0.0, 0.0))
     Catalog(redis).publish("main", [chain])
-    Pipes(redis).index_wave("main", ["a", "b"], DATE, wave.id, 4, wave.expire)
     cancel(redis, make(redis, trigger="manual:3"), by="ada")
     return wave
 

@@ -145,3 +145,15 @@ def test_scripts_that_redis_has_forgotten_are_loaded(redis: Redis) -> None:
         step(redis, wave, claimed, 0, P, R)
 
     assert columns(redis, wave) == ["R", "P"]
+
+
+def test_a_wave_is_made_whole_or_not_at_all(redis: Redis) -> None:
+    """There was room when its launcher looked."""
+    make(redis, trigger="manual:0")
+    before = {key: redis.dump(key) for key in redis.scan_iter()}
+
+    with full(redis), pytest.raises(ResponseError, match="maxmemory"):
+        make(redis, trigger="manual:1")
+
+    assert {key: redis.dump(key) for key in redis.scan_iter()} == before
+    assert make(redis, trigger="manual:1").n == 4
