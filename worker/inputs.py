@@ -66,7 +66,8 @@ class Sources:
 
     def are(self, names: Sequence[str]) -> bool:
         """Whether these are all the task's inputs, and each is one value."""
-        return not self.histories and len(names) == len(self.edges) and all(i.name in names for i, _ in self.edges)
+        edges = self.task.edges
+        return self._no_history and len(names) == len(edges) and all(i.name in names for i in edges)
 
     def _places(self, i: Input, dates: Sequence[Date]) -> list[Place]:
         bases = self._bases

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from redis.exceptions import RedisError
 
@@ -23,8 +24,9 @@ from engine.plan import Plan
 from engine.status import Cell
 from engine.store.claims import Hold, release
 from engine.store.connect import AWAY, BLOCK, connect, find_anew
+from engine.store.exchange import ask
 from engine.store.wave import Wave
-from engine.store.waves import Waves, ring
+from engine.store.waves import Waves, compiled_commands, read_compiled, ring
 from worker.batch import Batch
 from worker.failure import describe
 from worker.inputs import Found
@@ -107,7 +109,8 @@ class Slot:
         self.served = 0
         """Entities that it has ended."""
         self._idling = False
-        self._woken = False
+        self._woken = ""
+        """The token of the bell that woke it: the id of a wave, or any word."""
         self._full = False
 
     # what a batch needs of its slot
@@ -271,13 +274,18 @@ class Slot:
     def _round(self) -> bool:
         """Serves the most urgent wave that has something to claim. Whether there was one."""
         asked = time.monotonic()
-        queued = self.redis.zrange(version_key(self.settings.version, "queue"), 0, 31)
+        version, told = self.settings.version, self._woken
+        if told in self._jobs:
+            told = ""
+        # The wave of which the bell has told is read in the same trip: on an idle system there is no other.
+        commands = [("ZRANGE", version_key(version, "queue"), 0, 31), *(compiled_commands(told, version) if told else ())]
+        queued, *found = ask(self.redis, commands)
         if time.monotonic() - asked > self.settings.renewal:  # it hung, though nothing broke
             self._wait_for_holders()
             return True
         self._forget(queued)
         for name in queued:
-            job = self._job(name.decode())
+            job = self._job(name.decode(), found if name.decode() == told else ())
             if job is None or self.draining:
                 continue
             self.sizing.restart(job.wave.flow)
@@ -293,7 +301,7 @@ class Slot:
     def pass_on(self, wave: Wave) -> None:
         """Who was woken and has left something to claim wakes another: a wave comes with tokens for some slots only."""
         if self._woken:
-            self._woken = False
+            self._woken = ""
             with contextlib.suppress(*AWAY):
                 ring(self.redis, wave.version, 1)
 
@@ -305,12 +313,13 @@ class Slot:
             )
         self._full = full
 
-    def _job(self, name: str) -> Job | None:
+    def _job(self, name: str, replies: Sequence[Any]) -> Job | None:
         if name in self._jobs:
             return self._jobs[name]
-        found: tuple[Wave, bytes, bytes] | None = self.waves.compiled(name, self.settings.version)
+        version = self.settings.version
+        found = read_compiled(name, replies) if replies else self.waves.compiled(name, version)
         if found is None:
-            self.waves.dequeue(self.settings.version, name)
+            self.waves.dequeue(version, name)
             return None
         wave, plan, body = found
         if wave.flow not in self.flows:
@@ -350,7 +359,8 @@ class Slot:
         self._idling = True
         try:
             if not self.draining:
-                self._woken = self.redis.blpop([version_key(self.settings.version, "bell")], timeout=wait) is not None
+                [rung] = ask(self.redis, [("BLPOP", version_key(self.settings.version, "bell"), wait)])
+                self._woken = rung[1].decode() if rung else ""
         finally:
             self._idling = False
         return False

@@ -106,10 +106,7 @@ class Waves:
 
     def compiled(self, wave: str, version: str) -> tuple[Wave, bytes, bytes] | None:
         """A wave with its flow and its script as they are stored, in one trip."""
-        keys = [wave_key(version, wave, what) for what in ("wave", "plan", "body")]
-        stored, plan, body = ask(self._redis, [("HGETALL", keys[0]), ("GET", keys[1]), ("GET", keys[2])])
-        record = pairs(stored)
-        return (from_hash(wave, record), plan or b"", body or b"") if b"n" in record else None
+        return read_compiled(wave, ask(self._redis, compiled_commands(wave, version)))
 
     def get(self, name: str) -> Wave:
         """The wave that a person names: an id, the beginning of one, `last`, or `flow@version date`.
@@ -333,6 +330,20 @@ def read_together(redis: Client, fill: Callable[[Client], object]) -> list[Any]:
 def tokens(entities: int) -> int:
     """How many slots there is work for, as far as that is worth a wake-up."""
     return max(1, min(entities, 64))
+
+
+def compiled_commands(wave: str, version: str) -> list[tuple[str, str]]:
+    """What `read_compiled` reads the replies of."""
+    return [
+        ("HGETALL", wave_key(version, wave, "wave")), ("GET", wave_key(version, wave, "plan")), ("GET", wave_key(version, wave, "body")),
+    ]  # fmt: skip
+
+
+def read_compiled(wave: str, replies: Sequence[Any]) -> tuple[Wave, bytes, bytes] | None:
+    """A wave with its flow and its script as they are stored; None when there is none."""
+    stored, plan, body = replies
+    record = pairs(stored)
+    return (from_hash(wave, record), plan or b"", body or b"") if b"n" in record else None
 
 
 def ring(redis: Client, version: str, slots: int) -> None:
