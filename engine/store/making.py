@@ -9,6 +9,7 @@ import contextlib
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from redis import RedisCluster
 from redis.exceptions import NoScriptError, RedisError, ResponseError
@@ -156,17 +157,19 @@ def _send(redis: Client, command: tuple[Arg, ...]) -> list[bytes]:
 
 
 def _draft(redis: Client, wave: Wave, members: Sequence[tuple[str, str]], on_progress: Callable[[int], None] | None) -> str:
-    """A key with the members, written once each: a push whose reply was lost is sent again by the client."""
+    """A key with the members, written once each: a push whose reply was lost is sent again by the client. It is to expire before the
+    large part of it is sent, so that nobody can die in between."""
     while True:
         draft = wave.key(f"draft-{secrets.token_hex(6)}")
         for at in range(0, len(members), PUSHES * MEMBERS_A_TRIP):
-            starts = range(at, min(at + PUSHES * MEMBERS_A_TRIP, len(members)), MEMBERS_A_TRIP)
-            pushes = [
-                ("RPUSH", draft, *[f"{entity} {partition}" for entity, partition in members[start : start + MEMBERS_A_TRIP]])
-                for start in starts
+            to = min(at + PUSHES * MEMBERS_A_TRIP, len(members))
+            ends = [at + 1, *range(at + MEMBERS_A_TRIP, to, MEMBERS_A_TRIP), to]
+            parts = [members[start:end] for start, end in pairwise([at, *ends])]
+            first, *pushes = [
+                ("RPUSH", draft, *[f"{entity} {partition}" for entity, partition in part]) for part in parts if part
             ]
-            *written, _ = ask(redis, [*pushes, ("EXPIRE", draft, 3600)])
-            if written != [min(start + MEMBERS_A_TRIP, len(members)) for start in starts]:
+            one, _, *written = ask(redis, [first, ("EXPIRE", draft, 3600), *pushes])
+            if [one, *written] != ends[: 1 + len(pushes)]:
                 redis.unlink(draft)
                 break
             if on_progress is not None:
