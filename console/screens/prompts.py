@@ -145,8 +145,9 @@ class Foot(Horizontal):
             return field
         if not self.is_attached or not self.is_mounted:
             return None
-        field = CommandInput()
-        self.mount(Horizontal(Mark(":"), field, id="command"))
+        row, field = Horizontal(id="command"), CommandInput()
+        self.mount(row)
+        row.mount(Mark(":"), field)  # a child of a row that is not mounted yet cannot have the focus
         return field
 
     def tell(self, actions: Sequence[Action]) -> None:

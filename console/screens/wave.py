@@ -238,6 +238,7 @@ class WaveScreen(WaveParts):
         """To a moment; None is now."""
         self._then = then
         self._show_moment()
+        self._matrix.ask_again()  # a row whose cells were the same then has other words
         self._pick()
         self._tell()
 
