@@ -61,7 +61,7 @@ def main() -> None:
             asyncio.run(picture(WavedeckApp(server.url, locator=f"failures {failed}"), "failures"))
             asyncio.run(picture(WavedeckApp(server.url, locator=failed), "entity", "enter"))
             pipe = f"pipes main/delay_forecast {demo_start} JFK-LAX"
-            asyncio.run(picture(WavedeckApp(server.url, locator=pipe), "pipe", "m", "m", "m"))
+            asyncio.run(picture(WavedeckApp(server.url, locator=pipe), "pipe", "m", "m"))
 
 
 if __name__ == "__main__":
