@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from textual import events
 from textual.app import App
 from textual.message_pump import MessagePump
+from textual.widget import Widget
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,15 +34,21 @@ class InOrder(App[None]):
     async def on_event(self, event: events.Event) -> None:
         if not isinstance(event, events.Key | events.Paste) or event.is_forwarded:
             await super().on_event(event)
-        elif self._on_its_way is not None:
-            self._to_come.append(event)
-        else:
-            await self._begin(event)
+            return
+        self._to_come.append(event)
+        if self._on_its_way is None:
+            await self._go_on()
 
-    async def _begin(self, event: events.Event) -> None:
-        path = self._path()
-        self._on_its_way = asyncio.create_task(self._see_out(path))
-        await super().on_event(event)
+    async def _go_on(self) -> None:
+        """Lets keys go, up to one that must be seen out before the next."""
+        self._on_its_way = None
+        while self._to_come:
+            event, path = self._to_come.popleft(), self._path()
+            if not _is_text(event, path[0]):
+                self._on_its_way = asyncio.create_task(self._see_out(path))
+            await super().on_event(event)
+            if self._on_its_way is not None:
+                return
 
     async def _see_out(self, path: Iterable[MessagePump]) -> None:
         """Waits until a key has gone its way, and whatever it has set going where the next one will go; then that may go."""
@@ -53,18 +60,18 @@ class InOrder(App[None]):
                 if all(map(_at_rest, (*path, *self._path()))):
                     break
         finally:
-            self.call_later(self._next)
-
-    async def _next(self) -> None:
-        self._on_its_way = None
-        if self._to_come:
-            await self._begin(self._to_come.popleft())
+            self.call_later(self._go_on)
 
     def _path(self) -> list[MessagePump]:
         """Where a key goes that comes now: from what has the focus up to the app."""
         if not self._screen_stack:
             return [self]
         return list((self.focused or self.screen).ancestors_with_self)
+
+
+def _is_text(event: events.Event, focus: MessagePump) -> bool:
+    """Whether it is a letter for a field, which takes it at once: what comes behind it cannot overtake it."""
+    return isinstance(event, events.Key) and isinstance(focus, Widget) and focus.check_consume_key(event.key, event.character)
 
 
 def _at_rest(pump: MessagePump) -> bool:

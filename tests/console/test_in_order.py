@@ -105,6 +105,17 @@ async def test_keys_go_to_the_screen_that_the_key_before_them_opens(redis: Redis
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen), "the help is there")
 
 
+async def test_a_key_that_comes_before_the_wave_does_is_obeyed_when_it_is_there(redis: Redis, redis_url: str) -> None:
+    stage = Stage(redis).claim()
+    long_ago = stage.wave.created - 1_800_000
+    redis.hset(stage.wave.key("wave"), mapping={"created": long_ago, "started": long_ago})
+    stage.run("sales", at=60.0, took=30.0)
+    async with WavedeckApp(redis_url).run_test(size=SIZE) as pilot:
+        await shows(pilot, "2013-07-01T14")
+        burst(pilot.app, "enter", "<")
+        await shows(pilot, "as it was at", "10 min ago")
+
+
 async def test_keys_that_come_at_once_confirm_nothing_that_has_not_been_told(
     redis: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

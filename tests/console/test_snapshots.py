@@ -17,6 +17,7 @@ from stage import error
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from console.locator import VIEWS
 from console.reports.replay import Ran, Replay
@@ -93,6 +94,8 @@ async def look_at(app: PlayedApp, pilot: Pilot[None], look: str) -> None:
     for key in LOOKS[look][1].split():
         await pilot.press(key)
         await app.play(pilot)
+    for field in app.screen.query(Input):
+        field.cursor_blink = False
     await app.play(pilot)
 
 
