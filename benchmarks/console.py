@@ -152,13 +152,17 @@ class Bench:
         self.add(f"{name} at rest p95", frames(file, began, middle).at(0.95))
 
     def read(self, seed: int) -> None:
-        """What a refresh costs, of a large and of a small wave that move alike."""
+        """What a refresh costs, of a wave that moves; then of a large and of a small one that move alike, in turn."""
         large, small = self.fresh(50_000), build(self.redis, 5000, date="2013-07-01T15")
-        with moving(self.url, large, seed=seed), moving(self.url, small, seed=seed, again=0.6):
-            [(big, big_cpu), (little, little_cpu)] = measure.refreshes(self.redis, [large, small], 5 if self.quick else 12)
-        self.add("refresh p50", big.median)
-        self.add("refresh p95", big.at(0.95))
-        self.add("refresh cpu", big_cpu)
+        seconds = 5 if self.quick else 12
+        with moving(self.url, large, seed=seed):
+            [(alone, cpu)] = measure.refreshes(self.redis, [large], seconds)
+            with moving(self.url, small, seed=seed, again=0.6):
+                [(big, big_cpu), (little, little_cpu)] = measure.refreshes(self.redis, [large, small], seconds)
+        self.add("refresh p50", alone.median)
+        self.add("refresh p95", alone.at(0.95))
+        self.add("refresh cpu", cpu)
+        self.add("ping p95", measure.pings(self.redis, self.url, large, seed).at(0.95))
         self.add("refresh ratio", big_cpu / little_cpu)
         self.add("refresh ratio p50", big.median / little.median)
 
@@ -175,6 +179,7 @@ class Bench:
             ("frame without keys, CPU, p95", "frame at rest p95", None, "ms", 1),
             ("refresh with counts, p50", "refresh p50", 2, "ms", 2),
             ("refresh with counts, p95", "refresh p95", 2, "ms", 2),
+            ("a PING then, p95", "ping p95", None, "ms", 2),
             ("refresh, mean CPU", "refresh cpu", None, "ms", 2),
             ("refresh, 50,000 : 5,000 entities, mean CPU", "refresh ratio", 1.5, "×", 2),
             ("refresh, 50,000 : 5,000 entities, median", "refresh ratio p50", 1.5, "×", 2),

@@ -185,6 +185,19 @@ def refreshes(redis: Client, waves: Sequence[Wave], seconds: float) -> list[tupl
     return [(samples, total / len(samples.values)) for samples, total in zip(found, cpu, strict=True)]
 
 
+def pings(redis: Client, url: str, wave: Wave, seed: int, seconds: float = 5.0) -> Samples:
+    """What a PING takes while the wave moves, in milliseconds: no read can be quicker."""
+    found = Samples()
+    with moving(url, wave, seed=seed):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            at = time.perf_counter()
+            redis.ping()
+            found.values.append((time.perf_counter() - at) * 1000)
+            time.sleep(0.05)
+    return found
+
+
 def memory(terminal: Terminal) -> float:
     """MB of a console."""
     return rss_of(terminal.pid)

@@ -19,6 +19,7 @@ from console import theme as theme_module
 from console.actions import available, bindings, textual_keymap
 from console.feed import Answer, Errand, Feed, Refusal, Source
 from console.history import History
+from console.in_order import InOrder
 from console.locator import VIEWS, BadLocator, Locator, View, parse, way
 from console.screens.base import DeckScreen
 from console.screens.waves import WavesScreen
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 THEMES = (*(t.name for t in theme_module.THEMES), "ansi-dark")
 
 
-class WavedeckApp(App[None]):
+class WavedeckApp(InOrder):
     """The console on the Redis at `redis_url`.
 
     Parameters:

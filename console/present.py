@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from console import browse, views
+from console import browse, entity_view, views
 from console.reports.used import Used
 from console.widgets.text import clean, short_seconds
 from engine.status import Status
@@ -109,7 +109,7 @@ def wave(detail: views.WaveDetail) -> None:
     )  # fmt: skip
 
 
-def entity(detail: views.EntityDetail) -> None:
+def entity(detail: entity_view.EntityDetail) -> None:
     """One entity of a wave."""
     lines(f"{detail.locator}   {detail.entity}   partition {detail.partition}   worker {detail.worker or '–'}", "")
     table(

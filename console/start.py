@@ -83,8 +83,8 @@ def choose_rerun(
     Raises:
         NotFound: no such entity, task or family.
     """
+    from console.entity_view import number_of
     from console.reports.failures import members_of
-    from console.views import number_of
 
     store = Waves(redis)
     if unknown := [t for t in tasks if t not in wave.tasks]:

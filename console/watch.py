@@ -42,14 +42,14 @@ class Watching:
         return told, EVERY
 
     def _pulse(self, redis: Client, place: Locator) -> str:
-        from console import views
+        from console import entity_view, views
         from engine.status import Status
         from engine.store.waves import Waves
 
         store = Waves(redis)
         wave = store.get(place.of)
         if place.view == "entity":
-            rows = views.entity(redis, wave.id, place.entity, logs=False).tasks
+            rows = entity_view.entity(redis, wave.id, place.entity, logs=False).tasks
             worst = next((r for s in ("Failed", "Blocked", "Cancelled") for r in rows if r.status == s), None)
             ended = sum(r.status not in ("Pending", "Running") for r in rows)
             return f"{worst.task} {worst.status.lower()}" if worst else "finished" if ended == len(rows) else "under way"

@@ -43,13 +43,13 @@ async def picture(app: WavedeckApp, name: str, *keys: str) -> None:
 
 
 def main() -> None:
-    """Runs two hours of the demo and a wave of all flights, and takes the pictures."""
+    """Runs six hours of the demo and two waves of all flights, and takes the pictures."""
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home, redis_server(Path(home), persist=False) as server:
         redis = connect(server.url)
         with LocalFleet(server.url, version="main", flows="flows.flights", log_dir=Path(home)) as fleet:
             fleet.scale(1)
-            for hours in range(2):
+            for hours in range(6):
                 until(redis, start(redis, demo_start.shift(hours), "routes"), 1.0)
             until(redis, start(redis, demo_start, "flights"), 1.0)
             moving = start(redis, demo_start.shift(1), "flights")
@@ -61,7 +61,7 @@ def main() -> None:
             asyncio.run(picture(WavedeckApp(server.url, locator=f"failures {failed}"), "failures"))
             asyncio.run(picture(WavedeckApp(server.url, locator=failed), "entity", "enter"))
             pipe = f"pipes main/delay_forecast {demo_start} JFK-LAX"
-            asyncio.run(picture(WavedeckApp(server.url, locator=pipe), "pipe", "m", "m", "m"))
+            asyncio.run(picture(WavedeckApp(server.url, locator=pipe), "pipe", "m", "m"))
 
 
 if __name__ == "__main__":

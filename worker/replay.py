@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,6 +28,7 @@ from engine.keys import PipeKey, decode_entity, encode_entity
 from engine.load import find_flow, load_flows
 from engine.plain import plain, quoted
 from engine.plan import Plan, TaskPlan
+from engine.replayed import Given, Replayed, Spent
 from engine.rerun import overrides
 from engine.status import MARK_OF, STATUS_OF, Cell
 from engine.store.catalog import Catalog, resolve_config
@@ -46,63 +47,6 @@ RECORDED = frozenset({Cell.FINISHED, Cell.FALLBACK, Cell.FAILED, Cell.BLOCKED})
 """Cells of which it is recorded what they ran with."""
 SHOWN = 30
 """Functions of a profile."""
-
-
-@dataclass(frozen=True)
-class Given:
-    """An input of the replay. `how`: recorded, missing (it was then), now (looked up now: nothing is recorded), history (its values
-    at earlier dates, as they are now: `count`)."""
-
-    name: str
-    how: str
-    key: str = ""
-    bytes: int | None = None
-    count: int = 0
-
-
-@dataclass(frozen=True)
-class Spent:
-    """A function of a profile. Seconds: its own and with all it called."""
-
-    function: str
-    calls: int
-    own: float
-    whole: float
-
-
-@dataclass
-class Replayed:
-    """What came of it. `outcome`: finished, failed or blocked. `code`: the fingerprint of the task's code as the wave had it and as it is
-    here, "" where unknown. Seconds of wall clock and CPU; `peak`: bytes of the process, `grew`: by how many it grew meanwhile;
-    `log`: what it printed; `seen`: entities it would have marked as active."""
-
-    wave: str
-    locator: str
-    entity: str
-    key: str
-    task: str
-    pipe: str
-    codec: str
-    status: str
-    mark: str
-    then_error: dict[str, str] | None
-    then_seconds: float
-    code_then: str
-    code_here: str
-    where: str
-    config: dict[str, Any]
-    keep: float
-    inputs: list[Given] = field(default_factory=list)
-    outcome: str = ""
-    error: dict[str, str] | None = None
-    seconds: float = 0.0
-    cpu: float = 0.0
-    peak: int = 0
-    grew: int = 0
-    log: str = ""
-    seen: int = 0
-    profile: list[Spent] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -122,20 +122,16 @@ def _starter(
         return True
 
     def start(date: Date, trigger: str) -> Launched:
-        more = {"config": parse_config(config), "trigger": trigger, "deadline": NO_DEADLINE, "force": force}
+        overridden = parse_config(config)
         if not base:
-            return start_wave(redis, flow, version=version, date=date, share=share, **more)  # type: ignore[arg-type]
+            return start_wave(
+                redis, flow, version=version, date=date, share=share, config=overridden, trigger=trigger,
+                deadline=NO_DEADLINE, force=force,
+            )  # fmt: skip
         launched = start_overlay(
-            redis,
-            flow,
-            version=version,
-            base=base,
-            date=date,
-            only=only,
-            share=share,
-            before=before,
-            **more,  # type: ignore[arg-type]
-        )
+            redis, flow, version=version, base=base, date=date, only=only, share=share, before=before, config=overridden,
+            trigger=trigger, deadline=NO_DEADLINE, force=force,
+        )  # fmt: skip
         if launched is None:
             raise Refused(f"{date}: not started")
         return launched

@@ -32,14 +32,14 @@ def _print_diff(found: "InputsDiff") -> None:
 @json_option
 def why(wave: str, key: str, as_json: bool) -> None:
     """Why an entity of a wave, and each of its tasks, is pending."""
-    from console import views
+    from console import entity_view
     from console.reports.why import why as find
     from engine.store.waves import Waves
 
     with open_redis() as (redis, _):
         store = Waves(redis)
         found = store.progress(store.get(wave)).wave
-        show(find(redis, found, views.number_of(store, found, key)), as_json, _print_why)
+        show(find(redis, found, entity_view.number_of(store, found, key)), as_json, _print_why)
 
 
 @click.command()
@@ -50,7 +50,7 @@ def why(wave: str, key: str, as_json: bool) -> None:
 @json_option
 def diff(wave: str, key: str, task: str | None, neighbour: bool, as_json: bool) -> None:
     """A task's inputs, field by field, against those of the last wave in which it finished for this entity."""
-    from console import views
+    from console import entity_view
     from console.reports.inputs import diff as compare
     from console.reports.inputs import flat
     from console.reports.told import most_telling
@@ -59,7 +59,7 @@ def diff(wave: str, key: str, task: str | None, neighbour: bool, as_json: bool) 
     with open_redis() as (redis, _):
         store = Waves(redis)
         found = store.get(wave)
-        detail = views.entity_by_number(redis, found, views.number_of(store, found, key), logs=False)
+        detail = entity_view.entity_by_number(redis, found, entity_view.number_of(store, found, key), logs=False)
         compared = compare(
             redis, found, detail.number, task or most_telling(detail, ""), "neighbour" if neighbour else "last success"
         )

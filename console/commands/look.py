@@ -65,10 +65,10 @@ def _tell(detail: "WaveDetail") -> None:
 @json_option
 def entity(wave: str, key: str, as_json: bool) -> None:
     """One entity of a wave: its tasks, times, inputs, errors and logs."""
-    from console import present, views
+    from console import entity_view, present
 
     with open_redis() as (redis, _):
-        show(views.entity(redis, wave, key), as_json, present.entity)
+        show(entity_view.entity(redis, wave, key), as_json, present.entity)
 
 
 @click.command()
@@ -80,10 +80,10 @@ def entity(wave: str, key: str, as_json: bool) -> None:
 @json_option
 def script(wave: str, key: str, version: str | None, base: str | None, task: str | None, as_json: bool) -> None:
     """The executable script of an entity: `wavedeck script ID KEY > s.sh; bash s.sh`."""
-    from console import present, views
+    from console import entity_view, present
 
     with open_redis() as (redis, _):
-        text = views.script_of(redis, wave, key, version=version, base=base, task=task)
+        text = entity_view.script_of(redis, wave, key, version=version, base=base, task=task)
     if as_json:
         present.as_json({"script": text})
     else:

@@ -12,9 +12,10 @@ from console.commands.common import end_with_terminal, open_redis
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen; beyond this machine a token is wanted.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="The port.")
 @click.option("--write", is_flag=True, help="Let visitors start and cancel waves.")
+@click.option("--visitors", default=16, show_default=True, type=click.IntRange(1), help="How many may look at once.")
 @click.option("--at", "place", default=None, metavar="PLACE", help="Where to open, as typed after `:` in the console.")
 @click.pass_context
-def serve(context: click.Context, host: str, port: int, write: bool, place: str | None) -> None:
+def serve(context: click.Context, host: str, port: int, write: bool, visitors: int, place: str | None) -> None:
     """The console on a web page: on this machine only and read-only, unless told otherwise."""
     try:
         from console.web.server import serve as serve_console
@@ -30,7 +31,9 @@ def serve(context: click.Context, host: str, port: int, write: bool, place: str 
         command += ["--at", place] if place else []
         slow = {"TEXTUAL_FPS": "10"} if given.get("slow_link") else {}
         try:
-            serve_console(command, host, port, lambda address: click.echo(f"wavedeck at {address}   ctrl-c ends it"), slow)
+            serve_console(
+                command, host, port, lambda address: click.echo(f"wavedeck at {address}   ctrl-c ends it"), slow, visitors
+            )
         except OSError as error:
             raise click.ClickException(f"cannot listen at {host}:{port}: {error.strerror or error}") from None
 

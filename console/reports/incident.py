@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from console import views
+from console import entity_view, views
 from console.locator import Locator
 from console.moment import now
 from console.reports.failures import Family, FirstRed, families, first_red
@@ -124,7 +124,7 @@ def _of_entity(wave: Wave, entity: str) -> Iterator[str]:
 
 
 def _entity(redis: Client, wave: Wave, place: Locator) -> Iterator[str]:
-    detail = views.entity(redis, wave.id, place.entity, logs=False)
+    detail = entity_view.entity(redis, wave.id, place.entity, logs=False)
     bad = [t for t in detail.tasks if t.status in (Status.FAILED, Status.BLOCKED)]
     failed = [t for t in bad if t.status == Status.FAILED]
     worst = next((t for t in bad if t.task == place.task), next(iter(failed or bad), None))
@@ -140,7 +140,7 @@ def _entity(redis: Client, wave: Wave, place: Locator) -> Iterator[str]:
     yield from ("", *block("\n".join(_of_entity(wave, detail.entity)), "sh"))
 
 
-def _evidence(task: views.TaskRow) -> Iterator[str]:
+def _evidence(task: entity_view.TaskRow) -> Iterator[str]:
     inputs = ", ".join(code(i.words) for i in task.inputs) or "none"
     yield f"- {code(task.task)}: began {moment(task.started)}, ran {short_seconds(task.seconds)}; inputs: {inputs}"
     if task.serves is not None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from console.views import EntityDetail, TaskRow, entity_by_number
+from console.entity_view import EntityDetail, TaskRow, entity_by_number
 from console.widgets.text import short_seconds
 from engine.keys import PipeKey
 from engine.plan import Input, Plan, TaskPlan

@@ -21,33 +21,12 @@ from console.reports.differences import Difference, first
 from console.widgets.text import clean, short_seconds
 from engine.errors import BadValue, Refused, WavedeckError
 from engine.payload import decode_json
+from engine.replayed import Given, Replayed, Spent
 from engine.store.connect import Client
 from engine.store.pipes import Pipes
 from engine.store.room import sized
 
 _FRAME = re.compile(r'^ *File "([^"]*)", line (\d+), in (.*)$', re.MULTILINE)
-
-
-@dataclass(frozen=True)
-class Given:
-    """An input of the replay. `how`: recorded, missing (it was then), now (looked up now: nothing is recorded), history (its values at
-    earlier dates, as they are now: `count`)."""
-
-    name: str
-    how: str
-    key: str = ""
-    bytes: int | None = None
-    count: int = 0
-
-
-@dataclass(frozen=True)
-class Spent:
-    """A function of a profile. Seconds: its own, and with all it called."""
-
-    function: str
-    calls: int
-    own: float
-    whole: float
 
 
 @dataclass(frozen=True)
@@ -137,11 +116,10 @@ def replay(
         if done.returncode or not result.exists():
             said = (done.stderr or b"").decode("utf-8", "replace").strip()
             raise _why(said, done.returncode)
-        told = msgspec.json.decode(result.read_bytes())
+        told = msgspec.json.decode(result.read_bytes(), type=Replayed)
         value = Path(folder) / "value"
         found = value.read_bytes() if value.exists() else None
-    codec, keep, key = str(told["codec"]), float(told["keep"]), str(told["key"])
-    return Ran(_compared(redis, told, found, local=local or bool(version)), found, key, codec, keep)
+    return Ran(_compared(redis, told, found, local=local or bool(version)), found, told.key, told.codec, told.keep)
 
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -156,19 +134,13 @@ def _why(said: str, status: int) -> WavedeckError:
     return Refused(f"the replay's process {ended}" + (f": {last}" if last else ""))
 
 
-def _compared(redis: Client, told: dict[str, Any], value: bytes | None, *, local: bool) -> Replay:
-    stored = Pipes(redis).get(told["pipe"])
-    code = (
-        "unknown"
-        if not (told["code_then"] and told["code_here"])
-        else "same"
-        if told["code_then"] == told["code_here"]
-        else "other"
-    )
+def _compared(redis: Client, told: Replayed, value: bytes | None, *, local: bool) -> Replay:
+    stored = Pipes(redis).get(told.pipe)
+    code = "unknown" if not (told.code_then and told.code_here) else "same" if told.code_then == told.code_here else "other"
     differences: list[Difference] = []
     more = False
     verdict = _verdict(told, value, stored)
-    if verdict == "different" and told["codec"] == "json" and value is not None and stored is not None:
+    if verdict == "different" and told.codec == "json" and value is not None and stored is not None:
         try:
             differences, more = first(decode_json(stored), decode_json(value))
         except BadValue:
@@ -177,18 +149,17 @@ def _compared(redis: Client, told: dict[str, Any], value: bytes | None, *, local
             verdict = verdict if differences else "equal"
     notes = []
     if code == "other":
-        notes.append(f"the code of {told['task']} here is another than the wave ran" + (", as was asked for" if local else ""))
+        notes.append(f"the code of {told.task} here is another than the wave ran" + (", as was asked for" if local else ""))
     if code == "unknown":
-        notes.append(f"which code of {told['task']} the wave ran is not recorded")
-    if any(i["how"] == "now" for i in told["inputs"]):
+        notes.append(f"which code of {told.task} the wave ran is not recorded")
+    if any(i.how == "now" for i in told.inputs):
         notes.append("what the cell ran with is not recorded: its inputs are what a worker would find now")
-    if any(i["how"] == "history" for i in told["inputs"]):
+    if any(i.how == "history" for i in told.inputs):
         notes.append("a history is what is there now; values that came since the wave are in it")
-    if told["seen"]:
-        notes.append(f"it would have marked {told['seen']:,} entities as active; it did not")
+    if told.seen:
+        notes.append(f"it would have marked {told.seen:,} entities as active; it did not")
     return Replay(
-        **{name: told[name] for name in _SAME},
-        verdict=verdict, code=code, inputs=[Given(**i) for i in told["inputs"]], profile=[Spent(**p) for p in told["profile"]],
+        **{name: getattr(told, name) for name in _SAME}, verdict=verdict, code=code,
         bytes=None if value is None else len(value), stored_bytes=None if stored is None else len(stored),
         differences=differences, more=more, notes=notes,
     )  # fmt: skip
@@ -196,18 +167,18 @@ def _compared(redis: Client, told: dict[str, Any], value: bytes | None, *, local
 
 _SAME = (
     "wave", "locator", "entity", "task", "pipe", "status", "mark", "outcome", "code_then", "code_here", "where", "config", "error",
-    "then_error", "seconds", "then_seconds", "cpu", "peak", "grew", "log", "seen",
+    "then_error", "seconds", "then_seconds", "cpu", "peak", "grew", "log", "seen", "inputs", "profile",
 )  # fmt: skip
 
 
-def _verdict(told: dict[str, Any], value: bytes | None, stored: bytes | None) -> str:
-    if told["outcome"] == "blocked":
+def _verdict(told: Replayed, value: bytes | None, stored: bytes | None) -> str:
+    if told.outcome == "blocked":
         return "blocked"
-    if told["outcome"] == "failed":
-        if not told["then_error"] or told["status"] != "Failed":
+    if told.outcome == "failed":
+        if not told.then_error or told.status != "Failed":
             return "fails now"
-        return "same failure" if same_failure(told["error"], told["then_error"]) else "other failure"
-    if told["status"] == "Failed":
+        return "same failure" if same_failure(told.error or {}, told.then_error) else "other failure"
+    if told.status == "Failed":
         return "works now"
     return "unstored" if stored is None else "identical" if value == stored else "different"
 

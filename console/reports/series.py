@@ -64,9 +64,9 @@ def beside(redis: Client, key: PipeKey, own: Chart) -> Chart:
     """`own`, a chart of dates, with what earlier values of the same pipe said of them, and with what really happened.
 
     What really happened is in pipes of the same entity: the curves of dates in the values of tasks that forecast nothing, at the
-    forecast's date and later ones, and of these what they say of their own date and of earlier ones. A flow in which a task reads
-    forecasts of earlier dates (by `history`), as one does that scores them, says itself what to hold against them: then it is the other
-    inputs of that task; else any task without a horizon.
+    forecast's date and later ones, and of these what they say of their own date and of earlier ones. A flow says itself what to hold
+    against forecasts: by a task whose name has `observed` in it; else where a task reads forecasts of earlier dates (by `history`), as
+    one does that scores them, it is the other inputs of that task; else any task without a horizon.
     """
     if not own.dated or not own.curves:
         return own
@@ -74,7 +74,12 @@ def beside(redis: Client, key: PipeKey, own: Chart) -> Chart:
     older = [PipeKey(key.version, key.pipe, key.entity, key.date.shift(-back)) for back in range(1, BEFORE + 1)]
     last = max((Date(x) for x in dates if len(x) == len(key.date)), default=key.date)
     steps = min(max(int((last.start - key.date.start) / key.date.step), 0) + AFTER, AHEAD)
-    facts = [f for plan in Catalog(redis).flows(key.version).values() if key.pipe in plan.names for f in truths(plan, key.pipe)]
+    facts = [
+        f
+        for plan in Catalog(redis).flows(key.version).values()
+        if key.pipe in plan.names
+        for f in observed(plan, key.pipe) or truths(plan, key.pipe)
+    ]
     later = [PipeKey(key.version, pipe, key.entity, key.date.shift(n)) for n in range(steps + 1) for pipe in facts]
     stored = _small(redis, [str(k) for k in [*older, *later]])
     curves = list(own.curves)
@@ -84,14 +89,22 @@ def beside(redis: Client, key: PipeKey, own: Chart) -> Chart:
             if len(points) > 1:
                 curves.append(Curve(f"{past.date}", points, "earlier"))
     seen: dict[str, dict[str, float]] = {}
+    names = {curve.name for curve in own.curves}
     for fact, data in zip(later, stored[len(older) :], strict=True):
         found = _of(data)
-        for curve in [c for c in found if not c.rows] or found:
+        alike = [c for c in found if c.name in names]  # its number of flights is no delay
+        for curve in alike or [c for c in found if not c.rows] or found:
             for x, y in curve.points:
                 if x in dates and x <= fact.date:
                     seen.setdefault(f"{fact.pipe} {curve.name}", {})[x] = y
     curves += [Curve(name, tuple(sorted(points.items())), "observed") for name, points in seen.items()]
     return Chart(tuple(curves), True)
+
+
+def observed(plan: Plan, pipe: str) -> list[str]:
+    """Of the pipes that say what really happened those that are called so; none where `pipe` is no forecast."""
+    forecast = plan.tasks[plan.index[pipe]].horizon
+    return [t.name for t in plan.tasks if forecast and not t.horizon and "observed" in t.name]
 
 
 def truths(plan: Plan, pipe: str) -> list[str]:

@@ -10,7 +10,7 @@ from console.widgets.text import short_seconds
 from engine.status import Status
 
 if TYPE_CHECKING:
-    from console.views import EntityDetail
+    from console.entity_view import EntityDetail
 
 VERDICTS = {
     "same": "same",

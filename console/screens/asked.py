@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from console.entity_view import TaskRow
 from console.moment import now
 from console.reports.alike import Alike
 from console.reports.inputs import Against, InputsDiff
 from console.reports.replay import Replay
 from console.sources.entity import EntityNews
-from console.views import TaskRow
 from engine.status import Status
 
 if TYPE_CHECKING:

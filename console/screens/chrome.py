@@ -72,9 +72,7 @@ class Header(Line):
             facts.pop(0)
         yield " ", palette.text
         left = room - sum(cell_len(f) + 3 for f in facts)
-        path = CRUMB.join(crumbs[:-1]) + CRUMB if len(crumbs) > 1 else ""
-        if cell_len(path) + min(cell_len(crumbs[-1]), 12) > left:
-            path = ""
+        path = _path(crumbs, left)
         yield path, palette.muted
         last = fit(crumbs[-1], min(cell_len(crumbs[-1]), max(left - cell_len(path), 1)))
         yield last, palette.lit
@@ -83,6 +81,16 @@ class Header(Line):
         yield told, palette.muted
         yield " " * max(width - used - cell_len(told) - cell_len(age), 1), palette.text
         yield age, palette.style(Status.FAILED) if self._trouble else palette.muted
+
+
+def _path(crumbs: Sequence[str], room: int) -> str:
+    """What stands before the last crumb: as many of the others as there is room for beside it, the nearest ones."""
+    room -= min(cell_len(crumbs[-1]), 12)
+    for first in range(len(crumbs) - 1):
+        path = CRUMB.join([*(["…"] if first else []), *crumbs[first:-1]]) + CRUMB
+        if cell_len(path) <= room:
+            return path
+    return ""
 
 
 class Rule(Line):
@@ -109,9 +117,9 @@ class Rule(Line):
         left = fit(self._left, min(cell_len(clean(self._left)), max(width - 6, 0)))
         right = clean(self._right)
         right = f" {right} ─" if right and cell_len(left) + cell_len(right) + 10 <= width else ""
-        yield "─ ", palette.faint
+        yield "─ " if left else "──", palette.faint
         yield left, palette.style(Status.FAILED) if self._bad else palette.text
-        yield " " + "─" * max(width - 3 - cell_len(left) - cell_len(right), 0), palette.faint
+        yield (" " if left else "─") + "─" * max(width - 3 - cell_len(left) - cell_len(right), 0), palette.faint
         yield right[:-1], palette.muted
         yield right[-1:], palette.faint
 
@@ -127,6 +135,11 @@ class KeyLine(Line):
         """Other keys are at hand now."""
         self._actions = [a for a in actions if a.in_line]
         self.refresh()
+
+    @property
+    def whole(self) -> int:
+        """Cells that all of them need."""
+        return sum(map(_wide, self._actions))
 
     def pieces(self, palette: Palette, width: int) -> Iterator[Piece]:
         last = [a for a in self._actions if a.id in ("help", "command")]

@@ -236,8 +236,9 @@ class CoverageScreen(DeckScreen):
         none = "nobody matches; esc clears the filter" if self.place.filter else "everybody is served fresh"
         self.query_one(LostList).update(rows, none)
         c = self.chosen_task(self._news)
+        towns = many(sum(isinstance(r, Partition) for r in rows), "partition")
         self.query_one("#rule", Rule).tell(
-            f"{entities(shown)} not served fresh to the end, in {many(sum(isinstance(r, Partition) for r in rows), 'partition')}",
+            f"{entities(shown)} not served fresh to the end, in {towns}" if shown else "who goes dark first",
             f"newest wave due {c.due}",
         )
 

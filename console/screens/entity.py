@@ -15,6 +15,7 @@ from textual.containers import Container, Horizontal, Vertical
 from textual.widget import Widget
 
 from console.actions import bindings
+from console.entity_view import TaskRow
 from console.feed import Refusal, Source
 from console.locator import Locator
 from console.reports.told import most_telling, told
@@ -31,7 +32,6 @@ from console.screens.text_pane import Text, TextPane, line, plain
 from console.screens.timeline import TaskList, state_of
 from console.sources.entity import EntityNews, EntitySource
 from console.theme import Palette, look
-from console.views import TaskRow
 from console.widgets.text import clean, fit, short_seconds
 from engine.keys import PipeKey, decode_entity
 from engine.status import Status

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from console.entity_view import TaskRow
 from console.locator import Locator
 from console.reports.alike import Alike
 from console.reports.inputs import InputDiff, InputsDiff
@@ -15,7 +16,6 @@ from console.screens.text_pane import Text, TextLine, Tone, line, plain
 from console.screens.timeline import state_of
 from console.screens.words import many
 from console.theme import look
-from console.views import TaskRow
 from console.widgets.text import short_seconds
 from engine.keys import encode_entity
 from engine.status import Status

@@ -38,7 +38,7 @@ EVERY = {"ecs": 15.0, "local": 2.0}
 """Seconds between two looks at a house, by its kind."""
 SHARE, LONGEST, SOON = 20, 120.0, 3.0
 """Looking may take one part in so many of the time; the most between two looks; and the least, whoever asks."""
-MANY = "no version has workers here; `wavedeck deploy` makes a fleet on ECS, `wavedeck fleet scale N` a local one"
+MANY = "no fleet: `wavedeck deploy` makes one on ECS, `wavedeck fleet scale 2` here"
 
 
 class FleetScreen(DeckScreen):

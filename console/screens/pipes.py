@@ -130,7 +130,7 @@ class PipesScreen(DeckScreen):
 
     def _tell_header(self) -> None:
         place, news = self.place, self._news
-        known = news is not None and news.place.path == place.path
+        known = news is not None and news.version and news.place.path == place.path
         parts = [news.version, news.name] if news is not None and known else [place.path]
         crumbs = ["waves", "pipes", *filter(None, [*parts, place.date, place.entity])]
         facts = [f"versus {place.other}"] if place.other else []

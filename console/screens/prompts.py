@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from console.screens.fields import CommandInput, FilterInput
 
 
+LEGEND = 83
+"""Cells of the legend where it says all."""
+
+
 class Mark(Line):
     """The sign before a field."""
 
@@ -117,6 +121,8 @@ class Foot(Horizontal):
         CommandInput { width: 1fr; background: $panel; border: none; padding: 0; height: 1; }
         &.-command #command { display: block; }
         &.-command KeyLine { display: none; }
+        &.-one { height: 1; layout: horizontal; }
+        &.-one Legend { width: 83; }
     }
     """
 
@@ -133,6 +139,14 @@ class Foot(Horizontal):
     def compose(self) -> ComposeResult:
         yield Legend()
         yield KeyLine(self._actions)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        wide = sum(line.whole for line in self.query(KeyLine)) or KeyLine(self._actions).whole
+        self.set_class(self.app.size.width >= LEGEND + wide, "-one")
+
+    def on_resize(self) -> None:
+        self._arrange()
 
     def on_mount(self) -> None:
         self.call_after_refresh(self._field)
@@ -145,13 +159,15 @@ class Foot(Horizontal):
             return field
         if not self.is_attached or not self.is_mounted:
             return None
-        field = CommandInput()
-        self.mount(Horizontal(Mark(":"), field, id="command"))
+        row, field = Horizontal(id="command"), CommandInput()
+        self.mount(row)
+        row.mount(Mark(":"), field)  # a child of a row that is not mounted yet cannot have the focus
         return field
 
     def tell(self, actions: Sequence[Action]) -> None:
         """Other keys are at hand now."""
         self.query_one(KeyLine).tell(actions)
+        self._arrange()
 
     def ask(self, typed: Sequence[str], known: Sequence[str]) -> None:
         """Opens the command line, as its field's `begin` says."""

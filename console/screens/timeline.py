@@ -6,10 +6,10 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
 
+from console.entity_view import TaskRow
 from console.reports.why import Reason
 from console.screens.rows import Piece, RowList
 from console.theme import Palette, look
-from console.views import TaskRow
 from console.widgets.text import clean, fit, short_seconds
 from engine.status import MARK_OF, Cell, Status
 

@@ -66,6 +66,8 @@ class WaveScreen(WaveParts):
             self.place = replace(self.place, wave=wave.id, name=wave.locator)
             self._rail.set_layout(still.layout)
             self._matrix.set_entities(still.entities, self._board)
+            if self._steps:  # of keys that came before the wave did
+                self._asks.reel(wave)
         self._show_moment()
         self._pick()
 
@@ -229,15 +231,16 @@ class WaveScreen(WaveParts):
             self._go_back(self._then.stepped(steps))
         elif steps > 0:
             self.say("this is now; , goes back")
-        elif self._still is not None:
+        else:
             self._steps.append(steps)
-            if len(self._steps) == 1:
+            if self._still is not None and len(self._steps) == 1:
                 self._asks.reel(self._still.wave)
 
     def _go_back(self, then: Then | None) -> None:
         """To a moment; None is now."""
         self._then = then
         self._show_moment()
+        self._matrix.ask_again()  # a row whose cells were the same then has other words
         self._pick()
         self._tell()
 

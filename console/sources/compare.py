@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from console.locator import Locator
 from console.reports.compare import Report, Reporting
 from console.reports.levels import split
-from console.reports.series import truths
+from console.reports.series import observed, truths
 from engine.compare import Asked
 from engine.errors import WavedeckError
 from engine.store.catalog import Catalog
@@ -57,8 +57,7 @@ def facts(redis: Client, version: str, other: str, name: str) -> list[str]:
     for one in (version, other):
         for plan in Catalog(redis).flows(one).values():
             if name in plan.index and plan.tasks[plan.index[name]].horizon:
-                likely = [t.name for t in plan.tasks if not t.horizon and "observed" in t.name]
-                found |= dict.fromkeys([*likely, *truths(plan, name)])
+                found |= dict.fromkeys([*observed(plan, name), *truths(plan, name)])
     written = {pipe for one in (version, other) for pipe in Pipes(redis).names(one)}
     return [pipe for pipe in found if pipe in written]
 

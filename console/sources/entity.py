@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from console import views
+from console import entity_view
 from console.reports.used import Evidence
 from console.reports.why import Why, facts, reasons
 from engine.plan import Plan
@@ -25,7 +25,7 @@ class EntityNews:
     """An entity at one moment, with the log of one of its tasks. `serves`: by task, what covers for those that were lost, in words;
     `live`: whether its wave goes on."""
 
-    detail: views.EntityDetail
+    detail: entity_view.EntityDetail
     version: str
     date: str
     live: bool
@@ -54,12 +54,12 @@ class EntitySource:
         store = Waves(redis)
         wave = self._wave or store.get(self._name)
         if self._plan is None or self._given is None:
-            self._number = views.number_of(store, wave, self._entity)
-            self._script = views.script_by_number(store, wave, self._number)
+            self._number = entity_view.number_of(store, wave, self._entity)
+            self._script = entity_view.script_by_number(store, wave, self._number)
             self._plan, self._given = store.plan(wave), Evidence(redis, wave)
         wave = self._wave = store.progress(wave).wave  # says when the wave is gone
         self._given.redis = redis
-        detail = views.entity_by_number(redis, wave, self._number, logs=False, plan=self._plan, given=self._given)
+        detail = entity_view.entity_by_number(redis, wave, self._number, logs=False, plan=self._plan, given=self._given)
         task = self.task if self.task in wave.tasks else ""
         log = store.log(wave, wave.tasks.index(task), self._number) if task else ""
         ends = {STATUS_OF[cell] for cell in ENDED}

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from engine.store.connect import Client
     from engine.store.wave import Wave
 
-SAMPLE = 4096
-"""Cells of a task that are looked at; more say no more about a median, and fifty thousand take as long as all else together."""
+SAMPLE = 2048
+"""Cells of a task that are looked at: a 95th percentile of so many is within half a percent of the true rank. Fifty thousand would take as
+long as all else together."""
 PIECE = 128
 EVERY = 0.5
 """Seconds between two tasks."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from console import browse, views
 from console.moment import now
-from console.reports.normal import Normals
+from console.reports.normals import Normals
 from console.sources.coverage import CoverLine, Covers
 from console.sources.rate import STEP, Rate, stands_still
 from engine.store.waves import Waves

@@ -34,6 +34,14 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'none'",
 }
 
+VISITORS = 16
+"""Consoles at once, unless told otherwise: each takes some 70 MB, and a few hundredths of a CPU while a large wave moves."""
+FULL = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5"><title>wavedeck: full</title></head>
+<body style="background:#14161a;color:#d9dce1;font:16px monospace;padding:2em"><p>wavedeck: {why}.</p>
+<p>This page looks again every five seconds. Whoever serves it lets in more with <code>wavedeck serve --visitors {more}</code>;
+in a terminal <code>wavedeck</code> opens the same console.</p></body></html>
+"""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -52,11 +60,18 @@ class ConsoleServer(Server):
 
     Parameters:
         token: what a visitor must bring, in the address or in the cookie that the first visit sets; none is wanted when empty.
+        visitors: how many there may be at once; who comes later is told so, and let in when somebody leaves.
         environment: variables of the console, beside this process's.
     """
 
     def __init__(
-        self, command: Sequence[str], host: str, port: int, token: str = "", environment: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        host: str,
+        port: int,
+        token: str = "",
+        environment: Mapping[str, str] | None = None,
+        visitors: int = VISITORS,
     ) -> None:
         variables = {"TEXTUAL_DRIVER": DRIVER, **(environment or {})}  # here, for textual-serve sets its own
         words = ["env", *(f"{name}={value}" for name, value in variables.items())]
@@ -68,7 +83,7 @@ class ConsoleServer(Server):
             title="wavedeck",
             templates_path=Path(__file__).parent / "templates",
         )
-        self.token = token
+        self.token, self.visitors, self._here = token, visitors, 0
 
     @property
     def address(self) -> str:
@@ -89,10 +104,22 @@ class ConsoleServer(Server):
         """The page, with addresses of the host that the visitor asked."""
         return {"font_size": to_int(request.query.get("fontsize", "16"), 16), "name": self.title}
 
+    async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
+        """A visitor's console, as long as he stays."""
+        self._here += 1
+        try:
+            return await super().handle_websocket(request)
+        finally:
+            self._here -= 1
+
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if (reason := self.refusal(request)) is not None:
             return web.Response(status=403, text=f"wavedeck: {reason}\n", headers=HEADERS)
+        if self._here >= self.visitors and request.path in ("/", "/ws"):
+            why = f"{self._here} {'person looks' if self._here == 1 else 'people look'} at this console, and that is as many as may"
+            page = FULL.format(why=why, more=self.visitors * 2)
+            return web.Response(status=503, text=page, content_type="text/html", headers={**HEADERS, "Retry-After": "5"})
         try:
             response = await handler(request)
         except (OSError, ValueError):  # a name that no file can have
@@ -134,13 +161,19 @@ async def _run(server: ConsoleServer, ready: Callable[[], None]) -> None:
 
 
 def serve(
-    command: Sequence[str], host: str, port: int, say: Callable[[str], None], environment: Mapping[str, str] | None = None
+    command: Sequence[str],
+    host: str,
+    port: int,
+    say: Callable[[str], None],
+    environment: Mapping[str, str] | None = None,
+    visitors: int = VISITORS,
 ) -> None:
-    """Serves until SIGINT or SIGTERM; `say` is told the address once it can be visited. `environment`: variables of the console.
+    """Serves until SIGINT or SIGTERM; `say` is told the address once it can be visited. `environment`: variables of the console;
+    `visitors`: how many there may be at once.
 
     Raises:
         OSError: the port is taken, or the host is none of this machine's.
     """
     token = "" if is_loopback(host) else secrets.token_urlsafe(24)
-    server = ConsoleServer(command, host, port, token, environment)
+    server = ConsoleServer(command, host, port, token, environment, visitors)
     asyncio.run(_run(server, lambda: say(server.address)))

@@ -3,11 +3,10 @@
 import re
 
 import pytest
-from played import NOON, PlayedApp, Stopped, drawn, stop_clock, styles
+from forecasts import AT, a_plan, a_wave, scene, settle
+from played import PlayedApp, Stopped, drawn, stop_clock
 from redis import Redis
-from stage import AS_SHOWN, HOSTILE, Stage, shows
-from syrupy.assertion import SnapshotAssertion
-from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+from stage import AS_SHOWN, HOSTILE, shows
 
 from console.locator import Locator, parse
 from console.reports.coverage import Partition, Who
@@ -15,101 +14,17 @@ from console.screens.coverage import LostList
 from console.sources import coverage as source_module
 from console.sources.coverage import CoverageSource, Covers, continued
 from console.sources.waves import WavesSource
-from engine import Flow
 from engine.coverage import Coverage
 from engine.errors import NotFound
-from engine.keys import Date
-from engine.plan import Plan
-from engine.status import Cell
 from engine.store.catalog import Catalog
 from engine.store.coverage import Forecasts
 from engine.store.states import States
 from engine.store.waves import Waves
 
-AT = Date("2013-07-01T14")
-NAMES = [f"shop-{n:02}" for n in range(40)]
-TOWNS = ("north", "south", "west")
-SIZES = ((80, 24), (120, 36), (200, 50))
-ERROR = {"error": {"type": "NoObservation", "message": "no weather", "where": "", "traceback": ""}}
-
-
-class Text(SingleFileSnapshotExtension):
-    """A text file a snapshot."""
-
-    _write_mode = WriteMode.TEXT
-    file_extension = "txt"
-
-
-def a_plan(name: str = "shops") -> Plan:
-    flow = Flow(name, every="1h", state="shops")
-
-    @flow.task
-    def sales(entity: str) -> None: ...
-
-    @flow.task(horizon="6h")
-    def forecast(sales: object) -> None: ...
-
-    @flow.task(horizon="3h")
-    def stock(sales: object) -> None: ...
-
-    return flow.plan
-
-
-def a_wave(
-    redis: Redis,
-    age: int,
-    bad: list[int],
-    *,
-    version: str = "main",
-    by: str = "schedule",
-    flow: str = "shops",
-    names: list[str] = NAMES,
-) -> Stage:
-    """A wave that has ended, in which the forecasts of `bad` failed."""
-    date = AT.shift(-age)
-    stage = Stage(redis, names, plan=a_plan(flow), version=version, date=str(date), trigger=f"{by}:{date}", by=by).claim()
-    good = [i for i in range(len(names)) if i not in bad]
-    stage.run("sales", at=0.5, took=0.25)
-    stage.run("stock", at=0.5, took=0.25)
-    stage.run("forecast", entities=good, at=1.0, took=0.5)
-    if bad:
-        stage.run("forecast", Cell.FAILED, bad, at=1.0, took=0.5, note=ERROR)
-    stage.end()
-    return stage
-
-
-def settle(redis: Redis, *stages: Stage) -> None:
-    """Puts waves at their times; one that is made later would find them too old to list."""
-    for wave in (stage.wave for stage in stages):
-        when = int((NOON - (AT.start - wave.date.start).total_seconds() - 300) * 1000)
-        times = {"created": when, "started": when, "ended": when + 60_000, "deadline": when + 3600_000}
-        redis.hset(wave.key("wave"), mapping=times)
-        redis.zadd(f"wd:{{{wave.version}}}:waves", {wave.id: when})
-
-
-def scene(redis: Redis) -> None:
-    """Two shops of the north have failed for three hours, three of the south since the last, one never had a forecast."""
-    Catalog(redis).publish("main", [a_plan()])
-    States(redis).seen("shops", [(name, TOWNS[n % 3]) for n, name in enumerate(NAMES)], AT.start.timestamp())
-    always, long, new = [39], [0, 3], [1, 4, 7]
-    failed = ((4, always), (3, always), (2, always + long), (1, always + long), (0, always + long + new))
-    settle(redis, *[a_wave(redis, age, bad) for age, bad in failed])
-
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Stopped:
     return stop_clock(monkeypatch)
-
-
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-@pytest.mark.parametrize("place", ["coverage shops@main forecast", "waves"], ids=["coverage", "home"])
-async def test_screen(redis: Redis, clock: Stopped, snapshot: SnapshotAssertion, place: str, size: tuple[int, int]) -> None:
-    scene(redis)
-    app = PlayedApp(redis, clock, locator=place)
-    async with app.run_test(size=size) as pilot:
-        await app.play(pilot)
-        told = ["\n".join(line.rstrip() for line in drawn(app)), styles(app)]
-    assert "\n\n".join(told) + "\n" == snapshot(extension_class=Text)
 
 
 async def test_a_key_leads_from_home_to_the_coverage_and_on_to_the_wave_that_serves(redis: Redis, clock: Stopped) -> None:

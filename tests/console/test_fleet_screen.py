@@ -179,7 +179,7 @@ async def test_local_workers_have_no_page_and_nothing_to_deploy(redis: Redis, cl
 async def test_a_place_without_a_fleet_says_what_makes_one(redis: Redis, clock: Stopped) -> None:
     app = the_app(redis, clock, FakeHouse())
     async with app.run_test(size=(110, 30)) as pilot:
-        assert "no version has workers here; `wavedeck deploy`" in await play(app, pilot)
+        assert "no fleet: `wavedeck deploy` makes one on ECS" in await play(app, pilot)
         await pilot.press("S")
         assert "no version is under the cursor" in notices(app)
         app.go(parse("fleet nowhere"))

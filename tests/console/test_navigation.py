@@ -50,6 +50,19 @@ async def test_a_line_leads_there_and_esc_leads_out_again(redis: Redis, redis_ur
         assert len(pilot.app.screen_stack) == 1
 
 
+async def test_the_way_that_leads_here_is_told_from_its_near_end(redis: Redis, redis_url: str) -> None:
+    Stage(redis, ["a-shop-of-some-length"])
+    redis.set("main/features a-shop-of-some-length 2013-07-01T14", "1.5")
+    line = "pipes main/features 2013-07-01T14 a-shop-of-some-length"
+    for width, told in (
+        (120, " waves › pipes › main › features › 2013-07-01T14 › a-shop-of-some-length "),
+        (80, " waves › pipes › main › features › 2013-07-01T14 › a-shop-of-s… "),
+        (60, " … › 2013-07-01T14 › a-shop-of-some-length "),
+    ):
+        async with WavedeckApp(redis_url, locator=line).run_test(size=(width, 24)) as pilot:
+            await shows(pilot, told)
+
+
 async def test_a_console_opens_where_it_is_told_with_a_filter(redis: Redis, redis_url: str) -> None:
     a_bad_wave(redis)
     async with WavedeckApp(redis_url, locator="wave last /status:failed").run_test(size=BIG, notifications=True) as pilot:

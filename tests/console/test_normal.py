@@ -11,21 +11,9 @@ from hypothesis import strategies as st
 from played import NOON, World, stop_clock
 from redis import Redis
 
-from console.reports import normal
-from console.reports.normal import (
-    LAST,
-    SAMPLE,
-    TINY,
-    Drop,
-    Normal,
-    Normals,
-    Run,
-    brief,
-    compare,
-    find_drop,
-    past,
-    run_of,
-)
+from console.reports import normals
+from console.reports.normal import LAST, TINY, Drop, Normal, Run, brief, compare, find_drop, past
+from console.reports.normals import SAMPLE, Normals, run_of
 from engine.ledger import write_missing
 from engine.store.wave import Wave
 from engine.store.waves import Waves
@@ -300,9 +288,9 @@ def test_times_are_read_seldom_of_a_running_wave_and_once_of_an_ended_one(
     last = world.wave(13, began=60.0, share=0.5)
     world.settle()
     reads: list[str] = []
-    monkeypatch.setattr(normal, "read_drop", lambda _redis, progress, *_: reads.append(progress.wave.id))
+    monkeypatch.setattr("console.reports.normals.read_drop", lambda _redis, progress, *_: reads.append(progress.wave.id))
     passed = [0.0]
-    monkeypatch.setattr("console.reports.normal.time.monotonic", lambda: passed[0])
+    monkeypatch.setattr("console.reports.normals.time.monotonic", lambda: passed[0])
     normals = Normals()
     for second in range(21):
         passed[0] = float(second)
@@ -322,7 +310,7 @@ def test_a_huge_wave_costs_no_more_than_a_sample(redis: Redis) -> None:
     redis.set("times", b"".join((end // 10).to_bytes(4, "little") + (1).to_bytes(4, "little") for end in ends))
     counted = Counted(redis)
 
-    found = normal._sample(counted, "times", cells, 0.0)
+    found = normals._sample(counted, "times", cells, 0.0)
 
     assert len(found) == SAMPLE and sum(counted.sizes) == SAMPLE * 8 and len(counted.sizes) <= 128
     at, ratio = find_drop(found, ends[-1] / 10_000, 0.0001 * cells / SAMPLE) or (0, 0)

@@ -266,6 +266,38 @@ def test_a_forecast_lies_beside_older_ones_and_what_really_happened(redis: Redis
     assert [c.name for c in found.curves if c.role == "observed"] == ["sales observed"]
 
 
+def test_a_task_that_is_called_observed_goes_before_what_forecasts_are_made_of(redis: Redis) -> None:
+    # Given a flow with a task of that name, which nothing reads, and values of both
+    flow = Flow("shops", every="1h", state="shops")
+
+    @flow.task
+    def sales(entity: str) -> None: ...
+
+    @flow.task
+    def observed_sales(entity: str) -> None: ...
+
+    @flow.task(horizon="4h")
+    def forecast(sales: object) -> None: ...
+
+    @flow.task(history={"forecast": "6h"})
+    def score(sales: object, forecast: object) -> None: ...
+
+    Catalog(redis).publish("main", [flow.plan])
+    redis.set("main/sales north 2013-07-01T15", json.dumps({"clock": {"2013-07-01T14": 5, "2013-07-01T15": 6}}))
+    redis.set(
+        "main/observed_sales north 2013-07-01T15",
+        json.dumps({"till": {"2013-07-01T14": 99.5, "2013-07-01T15": 98.5}, "days": {"2013-07-01T14": 3, "2013-07-01T15": 3}}),
+    )
+    # When its forecast is plotted
+    value = {"till": {f"2013-07-01T{h}": 1.0 for h in range(14, 18)}}
+    found = chart_of(redis, PipeKey("main", "forecast", "north", DATE), value)
+    # Then what was observed of the same lies beside it, and nothing else
+    assert found is not None
+    assert [(c.name, c.points) for c in found.curves if c.role == "observed"] == [
+        ("observed_sales till", (("2013-07-01T14", 99.5), ("2013-07-01T15", 98.5)))
+    ]
+
+
 def test_a_number_has_a_history(redis: Redis) -> None:
     key = PipeKey("main", "score", "north", DATE)
     for back, value in ((0, "3.5"), (1, "2"), (2, '"x"'), (50, "9")):

@@ -182,6 +182,40 @@ async def test_a_visitor_who_leaves_ends_his_console(served: tuple[str, subproce
         eventually(lambda: not children(process.pid), 15, what="the visitor's console has ended")
 
 
+async def test_who_comes_too_late_is_told_so_and_let_in_when_somebody_leaves(
+    redis: Redis, redis_url: str, tmp_path: Path, left: ExitStack
+) -> None:
+    # Given a console that one person may look at, and does
+    port = free_port()
+    process = start(tmp_path, "--redis", redis_url, "serve", "--port", str(port), "--visitors", "1")
+    left.callback(process.wait, 20)
+    left.callback(process.send_signal, signal.SIGINT)
+    assert process.stdout is not None and "wavedeck at" in process.stdout.readline()
+    address = f"http://127.0.0.1:{port}/"
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(f"{address}ws?width=100&height=30") as socket:
+            assert (await socket.receive(timeout=20)).data
+            # When another comes
+            async with session.get(address) as answer:
+                page = await answer.text()
+            # Then that is said, and no second console was started
+            assert answer.status == 503 and answer.headers["Retry-After"] == "5"
+            assert "1 person looks at this console" in page and "--visitors 2" in page and 'http-equiv="refresh"' in page
+            with pytest.raises(aiohttp.WSServerHandshakeError, match="503"):
+                await session.ws_connect(f"{address}ws")
+            async with session.get(f"{address}static/js/textual.js") as answer:
+                assert answer.status == 200, "what the first one's page loads is served"
+            assert len(children(process.pid)) == 1
+        # And when the first has left, there is room
+        for _ in range(300):
+            async with session.get(address) as answer:
+                if answer.status == 200:
+                    break
+            await asyncio.sleep(0.05)
+        async with session.ws_connect(f"{address}ws?width=100&height=30") as socket:
+            assert (await socket.receive(timeout=20)).data
+
+
 async def test_a_pipe_or_a_socket_that_nobody_reads_any_more_does_not_end_the_server(
     served: tuple[str, subprocess.Popen[str]],
 ) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from stage import HOSTILE
 
+from console.entity_view import TaskRow
 from console.reports.used import Serves, Used, short_date, short_moment
 from console.reports.why import Reason
 from console.screens.evidence import commands, traceback
@@ -17,7 +18,6 @@ from console.screens.input_list import InputList
 from console.screens.text_pane import line
 from console.screens.timeline import TaskList
 from console.theme import DARK
-from console.views import TaskRow
 from engine.status import Status
 
 

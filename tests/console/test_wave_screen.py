@@ -348,7 +348,7 @@ async def test_the_wave_as_it_was_in_every_panel(redis: Redis, redis_url: str) -
         graph = screen.query_one(FlowGraph)
         assert graph._snapshot.of("sales").counts["Pending"] == 10  # type: ignore[index]
         shown = picture(pilot.app)
-        assert "NoObservation" not in shown and "first red" not in shown
+        assert "NoObservation" not in shown and "← first red" not in shown
         await pilot.press("m")
         assert set(screen.query_one(HeatMap)._shown) == {Cell.PENDING}
         await pilot.press("m", "full_stop")
