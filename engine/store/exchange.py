@@ -21,7 +21,7 @@ from engine.store.connect import Client
 
 CHUNK = 1 << 18
 """Bytes that are sent by one system call, about."""
-RESTED = 1.0
+RESTED = 0.05
 """Seconds after which a connection is looked at before it is used: the server may have closed it, or be another one."""
 _kept: WeakKeyDictionary[Client, list[tuple[Any, float]]] = WeakKeyDictionary()
 """Connections without an unread reply and since when (monotonic), by client. They are not the pool's until it is closed with them."""
