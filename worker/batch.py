@@ -167,10 +167,13 @@ class Batch:
 
     @property
     def held(self) -> HeldBatch | None:
-        """What is still this batch's, as the watcher is told."""
+        """What is still this batch's, as the watcher is told; and what it runs, though others may hold it by now: the watcher asks
+        about that, and ends it."""
         if not any(self.place):
             return self._held
-        wave, holds = self.job.wave, self.own_holds()
+        busy = {start.at for start in self._running if start and self.place[start.at] != ALONE}
+        kept = [at for at in range(len(self.ids)) if self.place[at] == HELD or at in busy]
+        wave, holds = self.job.wave, holds_of([self.ids[at] for at in kept], [self.records[at] for at in kept])
         return HeldBatch(self.job.number, wave.id, wave.version, holds, self.epoch) if holds else None
 
     def _holds_of(self, *places: int) -> list[Hold]:

@@ -218,14 +218,15 @@ class Slot:
     def publish_holds(self) -> None:
         """Tells the watcher what is held now."""
         with self._lock:
-            batch, solos = self._batch, list(self._solos)
-            batches = [
-                HeldBatch(s.job.number, s.job.wave.id, s.job.wave.version, [(s.number, 1, s.record)], s.epoch) for s in solos
-            ]
+            # What comes first becomes the batch: in this order it is seen as the one or the other.
+            batches = self._pipeline.held() if self._pipeline is not None else []
+            batch = self._batch
             if batch is not None and (held := batch.held):
                 batches.append(held)
-            if self._pipeline is not None:
-                batches += self._pipeline.held()
+            batches += [
+                HeldBatch(s.job.number, s.job.wave.id, s.job.wave.version, [(s.number, 1, s.record)], s.epoch)
+                for s in self._solos
+            ]
             self.board.hold(batches)
 
     # serving

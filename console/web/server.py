@@ -8,6 +8,7 @@ machine too); the page loads nothing from anywhere else.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import ipaddress
 import os
@@ -21,6 +22,8 @@ from typing import Any
 
 import aiohttp_jinja2
 from aiohttp import web
+from textual_serve import server as textual_serve_server
+from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
 from engine.fleet import tether
@@ -34,6 +37,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline'; connect-src 'self' ws: wss:; img-src 'self' data:; frame-ancestors 'none'",
 }
 
+ENDS = 2.0
+"""Seconds that a console may take to end, once its visitor has gone."""
 VISITORS = 16
 """Consoles at once, unless told otherwise: each takes some 70 MB, and a few hundredths of a CPU while a large wave moves."""
 FULL = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5"><title>wavedeck: full</title></head>
@@ -53,6 +58,24 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+class _Console(AppService):
+    """A visitor's console, which is gone when it has been stopped: what ends later finds no loop that would hear of it."""
+
+    async def stop(self) -> None:
+        await super().stop()
+        if self._process is None:
+            return
+        try:
+            await asyncio.wait_for(self._process.wait(), ENDS)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+
+textual_serve_server.AppService = _Console  # type: ignore[attr-defined, misc] # it has no other place for one
 
 
 class ConsoleServer(Server):

@@ -10,6 +10,7 @@ from engine.flow import Flow
 from engine.store import claims
 from engine.store.wave import Wave
 from engine.store.waves import Waves
+from worker.batch import GIVEN_BACK
 from worker.output import Output
 from worker.pipeline import Pipeline
 from worker.shared import Board
@@ -145,6 +146,27 @@ def test_a_task_that_this_code_does_not_have_fails_its_cells_and_says_so(rig: Ri
 
     assert rig.row(wave) == "XB"
     assert "has no task 'a'" in rig.error(wave, "a")
+
+
+def test_what_it_runs_is_told_to_the_watcher_though_others_hold_it(
+    rig: Rig, flow: Flow, slot: Slot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The watcher ends a cell that others hold by now. It asks about what it is told of."""
+    rig.launch(flow, "e")
+    run, told = slot.run_cell, []
+
+    def ran(*args: Any) -> Any:
+        assert slot._batch is not None
+        slot._batch.place[0] = GIVEN_BACK  # as when the slot has heard of it first
+        slot.publish_holds()
+        told.append([(first, many) for held in slot.board.held() for first, many, _ in held.holds])
+        return run(*args)
+
+    monkeypatch.setattr(slot, "run_cell", ran)
+    slot._round()
+
+    assert told == [[(0, 1)]]
+    assert slot.board.held() == []
 
 
 def test_a_shell_that_died_is_replaced(rig: Rig, flow: Flow, slot: Slot) -> None:
