@@ -75,7 +75,7 @@ class _Console(AppService):
             await self._process.wait()
 
 
-textual_serve_server.AppService = _Console  # type: ignore[attr-defined, misc] # it has no other place for one
+textual_serve_server.AppService = _Console  # type: ignore[attr-defined] # it has no other place for one
 
 
 class ConsoleServer(Server):
