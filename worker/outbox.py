@@ -97,17 +97,9 @@ class Outbox:
         values: list[bytes | None] = self.patiently(lambda: Pipes(self.redis).get_many(keys))
         return values
 
-    def send(
-        self,
-        holds: Sequence[Hold],
-        results: Sequence[Result],
-        moves: Moves | None = None,
-        commands: Sequence[tuple[Any, ...]] = (),
-        *,
-        chained: bool = False,
-    ) -> Sent:
-        """As `post`, and waits for what came of it."""
-        return self.post(holds, results, moves, commands, chained=chained)()
+    def send(self, holds: Sequence[Hold], results: Sequence[Result], moves: Moves | None = None) -> Sent:
+        """As `post` of these alone, and waits for what came of it."""
+        return self.post(holds, results, moves)()
 
     def post(
         self,
