@@ -297,7 +297,8 @@ class WavedeckApp(InOrder):
 
         if self._watch is None:
             self._watch = Watch(self)
-        self.tell(self._watch.toggle(place))
+        if said := self._watch.toggle(place):
+            self.tell(said)
 
     def on_watch_rang(self, message: Watch.Rang) -> None:
         if self._watch is not None:

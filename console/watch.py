@@ -71,7 +71,7 @@ class Watch:
     """What an app watches."""
 
     class Rang(Message, bubble=False):
-        """A watched place is another than it was."""
+        """A watched place is another than it was. `before` is "" when it was looked at for the first time."""
 
         def __init__(self, place: Locator, before: str, now: str) -> None:
             super().__init__()
@@ -90,24 +90,27 @@ class Watch:
         return self._watching.places
 
     def toggle(self, place: Locator) -> str:
-        """Watches `place`, or no more; says which."""
+        """Watches `place`, or no more and says so; that it is watched is said once it is known what it was."""
         place = replace(place, view="entity" if place.view == "entity" else "wave", filter="", task="")
         watched = place in self.places
         self._watching.places = tuple(p for p in self.places if p != place) if watched else (*self.places, place)
         self._known.pop(place, None)
         self._feed.wake()
-        return f"{'no longer watching' if watched else 'watching'} {name_of(place)}{'' if watched else '; w again ends that'}"
+        return f"no longer watching {name_of(place)}" if watched else ""
 
     def hear(self, told: Mapping[Locator, str]) -> None:
         """Runs in the feed's thread."""
         for place, word in told.items():
-            before = self._known.get(place)
+            before = self._known.get(place, "")
             self._known[place] = word
-            if before is not None and before != word:
+            if before != word:
                 self._app.post_message(self.Rang(place, before, word))
 
     def ring(self, rang: Rang) -> None:
-        """The bell, the terminal's title, and a notice."""
+        """The bell, the terminal's title, and a notice; at first the notice alone."""
+        if not rang.before:
+            self._app.tell(f"watching {name_of(rang.place)}: {rang.now}; w again ends that")
+            return
         text = f"{name_of(rang.place)}: {rang.now} (was {rang.before})"
         self._app.tell(text, bad="failed" in rang.now or "stalled" in rang.now)
         if self._app.settings.bell:

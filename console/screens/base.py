@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -27,6 +29,9 @@ STALE = 3.0
 """Seconds without an answer after which a screen says so."""
 CALM = 5.0
 """Seconds between steps of a clock, and looks at what is told by the minute, while nothing moves: a console at rest costs next to nothing."""
+QUIET = 2.8
+"""Seconds without news after which the clock goes on by itself; before, it goes on with the news. At rest news come every 2.5 s, and to
+be woken for a clock as well would be a fifth of what the console takes then."""
 UNDER_A_DIALOG, HIDDEN = 2.0, 20.0
 """Seconds between reads of a screen that is seen around a dialog, and of one that nobody sees."""
 
@@ -55,6 +60,8 @@ class DeckScreen(Screen[None]):
         self._lost = ""
         self._unshown: object | None = None
         self._misread_as = ""
+        self._ticked = time.monotonic()
+        self._quiet: asyncio.TimerHandle | None = None
 
     # what a screen says of itself
 
@@ -110,6 +117,8 @@ class DeckScreen(Screen[None]):
     def on_unmount(self) -> None:
         if self._feed is not None:
             self._feed.stop()
+        if self._quiet is not None:
+            self._quiet.cancel()
 
     def on_screen_suspend(self, _event: events.ScreenSuspend) -> None:
         self._hidden = isinstance(self.app.screen, DeckScreen) and self.app.screen is not self
@@ -139,6 +148,7 @@ class DeckScreen(Screen[None]):
                 self.show(self._unshown)
                 self._unshown, self._as_of = None, message.at
         self._look_at_age()
+        self._wind()
 
     def on_feed_lost(self, message: FeedLost) -> None:
         if not self._lost and self.app.screen is self:
@@ -159,12 +169,37 @@ class DeckScreen(Screen[None]):
         self.feed.wake()
 
     def every_second(self) -> None:
-        """What changes with the clock; not called while another screen hides this one."""
+        """What changes with the clock; not called while another screen hides this one. At rest it is called for two or three seconds
+        at once."""
+
+    @property
+    def hurried(self) -> bool:
+        """Whether something is shown that is told by the second, though nothing else may happen."""
+        return False
 
     def _second(self) -> None:
+        passed = int(time.monotonic() - self._ticked + 0.5)
+        self._ticked += passed
         if not self._hidden:
             self._look_at_age()
-            self.every_second()
+            for _ in range(min(passed, int(CALM))):
+                self.every_second()
+
+    def _wind(self) -> None:
+        """The clock goes on with the news that have come, and by itself when none come for a while."""
+        if time.monotonic() - self._ticked >= 1:
+            self._second()
+        if self._quiet is not None:
+            self._quiet.cancel()
+        if self.hurried:
+            self._unwind()
+        else:
+            self._seconds.pause()
+            self._quiet = asyncio.get_running_loop().call_later(QUIET, self._unwind)
+
+    def _unwind(self) -> None:
+        if not self._hidden:
+            self._seconds.resume()
 
     def _look_at_age(self) -> None:
         if self._hidden:

@@ -39,7 +39,7 @@ class WaveScreen(WaveParts):
         super().__init__(place)
         self._steps: list[int] = []
         self._picked_for: tuple[object, ...] = ()
-        self._second_number = 0
+        self._second_number, self._hurried_at = 0, -3
         self._sorted: WaveNews | None = None
         self._drawn: tuple[object, ...] = ()
 
@@ -101,6 +101,10 @@ class WaveScreen(WaveParts):
 
     # which entities, in which order
 
+    @property
+    def hurried(self) -> bool:
+        return self._reasons.hurried or self._second_number - self._hurried_at < 3  # it is found out anew when rows are painted
+
     def every_second(self) -> None:
         self._second_number += 1
         calm = not self._second_number % CALM
@@ -111,6 +115,8 @@ class WaveScreen(WaveParts):
             if self._news is not None and self._then is None:
                 self._asks.again(self._sort_now, self._chosen, self._news)
         due = self._reasons.hurried or (self._reasons.counting and not self._second_number % BY_THE_MINUTE)
+        if self._reasons.hurried:
+            self._hurried_at = self._second_number
         if due and self._then is None and not self._mapped:
             self._reasons.counting = self._reasons.hurried = False
             self._matrix.ask_again()
