@@ -15,6 +15,8 @@ from engine.errors import BadFlow
 from engine.keys import Date, decode_entity
 from engine.plan import Plan, TaskPlan
 
+TIMEOUT, LIMIT = 600.0, 3600.0
+"""What a line means that does not say how long its task waits, and may run (seconds)."""
 RUNTIME = (Path(__file__).parent / "run.sh").read_text("utf-8")
 
 
@@ -24,15 +26,18 @@ class Line:
 
     task: str
     after: tuple[str, ...] = ()
-    timeout: float = 600.0
-    limit: float = 3600.0
+    timeout: float = TIMEOUT
+    limit: float = LIMIT
 
 
 def task_line(task: TaskPlan, outside: Collection[str] = ()) -> str:
-    """The line of a task; it waits for no task that is `outside` the plan. Needs no quoting: names and durations are all it holds."""
+    """The line of a task; it waits for no task that is `outside` the plan. What is usual is left out: bash takes a third longer for the
+    words. Needs no quoting: names and durations are all it holds."""
     awaited = [i.name for i in task.edges if i.name not in outside]
     after = f" --after {','.join(awaited)}" if awaited else ""
-    return f"task {task.name}{after} --timeout {durations.text(task.timeout)} --limit {durations.text(task.limit)}"
+    timeout = f" --timeout {durations.text(task.timeout)}" if task.timeout != TIMEOUT else ""
+    limit = f" --limit {durations.text(task.limit)}" if task.limit != LIMIT else ""
+    return f"task {task.name}{after}{timeout}{limit}"
 
 
 @lru_cache(maxsize=256)
@@ -94,8 +99,8 @@ def parse_words(words: list[str]) -> Line:
         return Line(
             task=words[0],
             after=tuple(options["--after"].split(",")) if "--after" in options else (),
-            timeout=durations.seconds(options.get("--timeout", "10m")),
-            limit=durations.seconds(options.get("--limit", "1h")),
+            timeout=durations.seconds(options["--timeout"]) if "--timeout" in options else TIMEOUT,
+            limit=durations.seconds(options["--limit"]) if "--limit" in options else LIMIT,
         )
     except ValueError as e:
         raise BadFlow(f"the script's line {' '.join(words)!r}: {e}") from None

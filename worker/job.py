@@ -11,7 +11,7 @@ from engine.script import header, parse_block
 from engine.store.wave import Wave
 from worker.inputs import Sources
 from worker.shell import Shell
-from worker.task import Run, Seen, Task
+from worker.task import Call, Run, Seen, Task
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ class Job:
         self._body = body
         self._schedules: dict[str, Schedule] = {}
         self._given: dict[int, list[tuple[str, ...] | None]] = {}
+        self._calls: dict[int, list[Call | None]] = {}
         self.waits = frozenset(n for n, task in enumerate(plan.tasks) if task.waits)
 
     def given(self, schedule: Schedule) -> list[tuple[str, ...] | None]:
@@ -109,9 +110,26 @@ class Job:
             self._given[id(schedule)] = known
         return known
 
+    def calls(self, schedule: Schedule) -> list[Call | None]:
+        """For each task what is called for its cells where it is a function that does not wait for others, and all its inputs are
+        `given`."""
+        known = self._calls.get(id(schedule))
+        if known is None:
+            known = [
+                task.of_rows(names) if names is not None and task.is_plain and number not in self.waits else None
+                for number, (task, names) in enumerate(zip(self.tasks, self.given(schedule), strict=True))
+            ]
+            self._calls[id(schedule)] = known
+        return known
+
     def key(self, task: int, entity: str) -> str:
         """The pipe that a cell writes."""
         return self._before[task] + entity + self._after
+
+    def keys(self, task: int, entities: Sequence[str]) -> list[str]:
+        """The pipes that a task writes, for each entity."""
+        before, after = self._before[task], self._after
+        return [before + entity + after for entity in entities]
 
     def post(self, shell: Shell, entities: Sequence[str]) -> None:
         """Has `shell` evaluate the scripts of entities (in key form)."""

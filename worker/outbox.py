@@ -20,6 +20,7 @@ from engine.store.claims import (
     Move,
     Moved,
     Moves,
+    Put,
     begin_trip,
     is_apart,
     is_unsure,
@@ -36,30 +37,13 @@ from engine.store.states import States
 from worker.failure import reason
 from worker.inputs import Found
 from worker.job import Job
+from worker.results import Ended, Result, Stretch, spelled_out
 from worker.tenure import Tenure
 
 log = logging.getLogger("wavedeck.worker")
 _in_order = operator.attrgetter("task", "number")
 _RAN = frozenset(map(int, WROTE - {Cell.REUSED}))
 """Cells that ran, whatever the board had said of them before."""
-
-
-@dataclass(slots=True)
-class Result:
-    """What became of a cell. `start`: seconds since the wave was created; `before`: what the cell was on the board."""
-
-    task: int
-    number: int
-    entity: str
-    cell: int
-    value: bytes | None = None
-    note: dict[str, Any] | None = None
-    log: bytes = b""
-    start: float = 0.0
-    seconds: float = 0.0
-    before: int = Cell.RUNNING
-    again: bool = False
-    """Whether somebody else held the entity before."""
 
 
 @dataclass(slots=True)
@@ -97,14 +81,14 @@ class Outbox:
         values: list[bytes | None] = self.patiently(lambda: Pipes(self.redis).get_many(keys))
         return values
 
-    def send(self, holds: Sequence[Hold], results: Sequence[Result], moves: Moves | None = None) -> Sent:
+    def send(self, holds: Sequence[Hold], results: Sequence[Ended], moves: Moves | None = None) -> Sent:
         """As `post` of these alone, and waits for what came of it."""
         return self.post(holds, results, moves)()
 
     def post(
         self,
         holds: Sequence[Hold],
-        results: Sequence[Result],
+        results: Sequence[Ended],
         moves: Moves | None = None,
         commands: Sequence[tuple[Any, ...]] = (),
         *,
@@ -174,23 +158,23 @@ class _Sending:
         self,
         outbox: Outbox,
         holds: Sequence[Hold],
-        results: Sequence[Result],
+        results: Sequence[Ended],
         moves: Moves,
         commands: Sequence[Any],
         *,
         chained: bool,
     ) -> None:
-        self._outbox, self._holds, self._results, self._commands, self._chained = outbox, holds, results, commands, chained
+        alone = [] if chained else spelled_out(results)
+        ended = results if chained else alone
+        self._outbox, self._holds, self._ended, self._commands = outbox, holds, ended, commands
         job, tenure = outbox.job, outbox.tenure
-        self._base, self._told = moves, with_results(moves, results)
-        self._puts = [r for r in results if r.value is not None and r.cell != Cell.REUSED]
-        self._fenced = bool(self._puts)
+        self._base, self._told = moves, with_results(moves, ended)
+        self._puts = [r for r in alone if r.value is not None and r.cell != Cell.REUSED]
+        puts = _puts(job, ended) if chained else []
+        self._fenced = bool(puts or self._puts)
         self._move: list[tuple[Any, ...]] = []
-        if chained:
-            puts = [(job.key(r.task, r.entity), r.number, r.value) for r in self._puts if r.value is not None]
-            self._move, self._puts = [move_command(job.wave, self._told, puts=puts)], []
-        elif self._told:
-            self._move = [move_command(job.wave, self._told, unsure=self._fenced)]
+        if self._told:
+            self._move = [move_command(job.wave, self._told, unsure=bool(self._puts), puts=puts)]
         self._seen = job.seen.take()
         self._asked = 0.0
         self._under_way = self._begin() if tenure.sure or not self._fenced else None
@@ -226,7 +210,7 @@ class _Sending:
         if is_apart(answer):
             return Sent(None, replies=rest, apart=True)
         if is_unsure(answer):  # now it is known which values are there
-            answer = outbox.move(with_results(self._base, self._results))
+            answer = outbox.move(with_results(self._base, self._ended))
         elif failed:
             steps = [Move(r.task, said[id(r)], r.cell, r.number, 1) for r in failed]
             outbox.move(Moves(list(self._holds), steps, [(r.task, r.number, encode_json(r.note)) for r in failed if r.note]))
@@ -245,17 +229,33 @@ class _Sending:
         return moved
 
 
-def with_results(base: Moves, results: Sequence[Result]) -> Moves:
+def _puts(job: Job, ended: Sequence[Ended]) -> list[Put]:
+    """The pipes that these cells write, in their order."""
+    puts: list[Put] = []
+    for e in ended:
+        if isinstance(e, Stretch):
+            puts.append((e.first, job.keys(e.task, e.entities), e.values))
+        elif e.value is not None and e.cell != Cell.REUSED:
+            puts.append((e.number, [job.key(e.task, e.entity)], [e.value]))
+    return puts
+
+
+def with_results(base: Moves, ended: Sequence[Ended]) -> Moves:
     """`base`, and what became of these cells."""
     moves = Moves(base.holds, [*base.steps], [*base.notes], [*base.logs], base.ends)
-    for r in results:
-        if r.note:
-            moves.notes.append((r.task, r.number, encode_json(r.note)))
-        if r.log:
-            moves.logs.append((r.task, r.number, r.log))
-    steps = _steps(results)
+    alone: list[Result] = []
+    for e in ended:
+        if isinstance(e, Stretch):
+            moves.steps.append(Move(e.task, e.before, Cell.FINISHED, e.first, len(e.values), pack_times(e.cells)))
+            continue
+        alone.append(e)
+        if e.note:
+            moves.notes.append((e.task, e.number, encode_json(e.note)))
+        if e.log:
+            moves.logs.append((e.task, e.number, e.log))
+    steps = _steps(alone)
     if len(steps) > 2 * len({s.task for s in steps}):  # they came in no order, as from threads
-        steps = _steps(sorted(results, key=_in_order))
+        steps = _steps(sorted(alone, key=_in_order))
     moves.steps += steps
     return moves
 

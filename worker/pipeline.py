@@ -15,7 +15,8 @@ from engine.keys import version_key
 from engine.store.claims import Claimed, Closed, claim_command, read_claim, trip
 from engine.store.exchange import on_one_server
 from engine.store.wave import OVERDUE
-from worker.batch import UNTOLD, Batch, held_of
+from worker.batch import Batch
+from worker.holding import UNTOLD, held_of
 from worker.job import Job, Schedule
 from worker.shared import HeldBatch
 from worker.shell import ShellDiedError

@@ -32,9 +32,9 @@ from worker.failure import describe
 from worker.inputs import Found
 from worker.job import Job
 from worker.journal import Journal
-from worker.outbox import Result
 from worker.output import BRIEF, KEPT, Output
 from worker.pipeline import Pipeline
+from worker.results import Result
 from worker.shared import LANES, Board, HeldBatch
 from worker.shell import Shell
 from worker.sizing import MOST, Sizing
@@ -147,11 +147,7 @@ class Slot:
         try:
             value = runner.run(entity, found.values, self._groups[lane])
         except BaseException as e:  # whatever user code raises is that cell's failure
-            seconds = time.monotonic() - began
-            if printed is None:
-                self.output.mend()
-            note = {"error": describe(e), "inputs": found.notes, "worker": self.name}
-            result = Result(task, number, entity, Cell.FAILED, note=note, seconds=seconds)
+            result = self.failed(task, number, entity, e, found.notes, began, main=printed is None)
         else:
             seconds = time.monotonic() - began
             cell = Cell.FALLBACK if found.fallback else Cell.FINISHED
@@ -160,13 +156,27 @@ class Slot:
         finally:
             self.board.leave(lane)
         if printed is None:
-            result.log = self.output.cut(brief=seconds < BRIEF and task not in job.loud)
+            result.log = self.output.cut(brief=result.seconds < BRIEF and task not in job.loud)
         else:
             result.log = bytes(printed[-KEPT:])
+        self.note_down(job, result)
+        return result
+
+    def failed(
+        self, task: int, number: int, entity: str, error: BaseException, notes: Sequence[Any], began: float, *, main: bool
+    ) -> Result:
+        """A cell that raised. `notes`: of its inputs; `main`: whether it ran in the main thread, whose streams it may have closed."""
+        seconds = time.monotonic() - began
+        if main:
+            self.output.mend()
+        note = {"error": describe(error), "inputs": notes, "worker": self.name}
+        return Result(task, number, entity, Cell.FAILED, note=note, seconds=seconds)
+
+    def note_down(self, job: Job, result: Result) -> None:
+        """What a cell printed, and why it failed, for the worker's own log."""
         if self.journal is not None and (result.log or result.cell == Cell.FAILED):
             error = result.note["error"] if result.note and result.cell == Cell.FAILED else None
-            self.journal.cell(job.wave.id, runner.plan.name, entity, result.log, error)
-        return result
+            self.journal.cell(job.wave.id, job.plan.names[result.task], result.entity, result.log, error)
 
     def give_back(self, job: Job, holds: Sequence[Hold]) -> None:
         """Entities that others may serve."""

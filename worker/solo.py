@@ -13,8 +13,9 @@ from engine.status import ENDED, Cell
 from engine.store.claims import Move, Moves, held_before, pack_time, taken_over
 from worker.inputs import Found
 from worker.job import Job, Schedule
-from worker.outbox import Outbox, Result, blocked
+from worker.outbox import Outbox, blocked
 from worker.output import thread_log
+from worker.results import Result
 from worker.tenure import Tenure
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,9 @@ from worker.talk import TooMuchError, talk
 
 GRACE = 1.0
 """Seconds between SIGTERM and SIGKILL for a command over its limit."""
+
+Call = Callable[[str, Sequence[bytes]], bytes]
+"""A task's function: of an entity (in key form) and its inputs as they are stored, its value as it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,10 @@ class Task:
         self._history = {i.name for i in task.inputs if i.history}
         self._argv = flow.argv(task) if flow is not None else list(task.command)
         self._function = flow.functions.get(task.name) if flow is not None else None
-        self._takes = task.reserved
         self._seen = seen
+        self._takes = [(name, self._reserved(name)) for name in task.reserved]
+        self.is_plain = self._function is not None and not task.command and not self._history
+        """Whether it is a function whose inputs are one value each."""
         self.grace = GRACE * 3 if task.command else 0.0
         """Seconds beyond its limit in which a command is ended from here."""
 
@@ -105,13 +110,32 @@ class Task:
         else:
             if self._function is None:
                 raise LookupError(f"this worker's code of version {self._run.version!r} has no task {self.plan.name!r}")
-            for name in self._takes:
-                values[name] = self._reserved(name, entity)
+            for name, of in self._takes:
+                values[name] = of(entity)
             value = self._function(**values)
         try:
             return encode(value)
         except BadValue as e:
             raise self._bad(entity, str(e)) from None
+
+    def of_rows(self, names: Sequence[str]) -> Call:
+        """`run` of a task that `is_plain`, for many entities: of an entity and the bytes of these inputs, which are all that it has."""
+        function, encode, takes = self._function, self._encode, self._takes
+        if function is None:
+            raise LookupError(self.plan.name)
+        decoders = [(name, self._decode[name]) for name in names]
+
+        def run(entity: str, row: Sequence[bytes]) -> bytes:
+            values = {name: decode(stored) for (name, decode), stored in zip(decoders, row, strict=True)}
+            for name, of in takes:
+                values[name] = of(entity)
+            value = function(**values)
+            try:
+                return encode(value)
+            except BadValue as e:
+                raise self._bad(entity, str(e)) from None
+
+        return run
 
     def _bad(self, entity: str, why: str) -> BadValue:
         return BadValue(f"{self.plan.name} of {decode_entity(entity)}: {why}")
@@ -132,12 +156,13 @@ class Task:
             return {date: decode(value) for date, value in stored.items()}
         return decode(stored)
 
-    def _reserved(self, name: str, entity: str) -> Any:
+    def _reserved(self, name: str) -> Callable[[str], Any]:
+        """What gives a parameter that is no input, for an entity."""
         if name == "entity":
-            return decode_entity(entity)
+            return decode_entity
         if name == "date":
-            return self._run.date
-        return dict(self.config) if name == "config" else self._seen
+            return lambda _: self._run.date
+        return (lambda _: dict(self.config)) if name == "config" else (lambda _: self._seen)
 
     def _command(self, entity: str, values: dict[str, Any], on_group: Callable[[int], None]) -> bytes:
         environment = os.environb | {

@@ -32,6 +32,8 @@ _LEGAL = legal_pairs()
 
 Hold = tuple[int, int, bytes]
 """Entities that a worker holds: the first, how many, and their claim records."""
+Put = tuple[int, Sequence[str], Sequence[bytes]]
+"""Values of neighbouring entities: the first one, the keys of their pipes, and the values."""
 
 
 @dataclass(slots=True)
@@ -206,20 +208,20 @@ def read_claim(
     )
 
 
-def move_command(
-    wave: Wave, moves: Moves, *, unsure: bool = False, puts: Sequence[tuple[str, int, bytes]] = ()
-) -> tuple[Arg, ...]:
+def move_command(wave: Wave, moves: Moves, *, unsure: bool = False, puts: Sequence[Put] = ()) -> tuple[Arg, ...]:
     """The call that makes them; `read_move` reads the reply.
 
     Parameters:
         unsure: values that they tell of are written in the same trip; when Redis is full the reply is an error then (`is_unsure`), and
             nothing is moved.
-        puts: values (key, entity, bytes) that the call writes itself, inputs before what was made of them; on one server only. Where
-            one cannot be written the reply is an error (`is_apart`), nothing is moved, and none that follows for its entity is written.
+        puts: values that the call writes itself, inputs before what was made of them; on one server only. Where one cannot be written the reply is an error (`is_apart`), nothing is moved, and none that follows for its entity is written.
     """
     args: list[Arg] = [_LEGAL, wave.expire, int(unsure), len(moves.holds)]
     for hold in moves.holds:
         args += hold
+    args.append(len(puts))
+    for first, keys, _ in puts:
+        args += (first, len(keys))
     args.append(len(moves.steps))
     for s in moves.steps:
         args += (s.task, chr(s.before), chr(s.after), s.first, s.many, s.times)
@@ -230,12 +232,10 @@ def move_command(
     args.append(len(moves.ends))
     for end in moves.ends:
         args += end
-    keys = _keys(wave.version, wave.id, _MOVE_KEYS)
-    if puts:
-        keys = (*keys, *[key for key, _, _ in puts])
-        for _, entity, value in puts:
-            args += (entity, value)
-    return MOVE.command(keys, args)
+    for _, _, values in puts:
+        args += values
+    names = _keys(wave.version, wave.id, _MOVE_KEYS)
+    return MOVE.command([*names, *(key for _, keys, _ in puts for key in keys)] if puts else names, args)
 
 
 def is_unsure(reply: Any) -> bool:

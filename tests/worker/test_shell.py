@@ -18,7 +18,7 @@ from engine.script import body, header, parse_block
 from worker.shell import Shell, ShellDiedError
 
 BODY = body(Plan("f", (TaskPlan("a"), TaskPlan("b", (Input("a"),), timeout=1.0, limit=2.0))))
-BLOCK = "a --timeout 10m --limit 1h\nb --after a --timeout 1s --limit 2s\n"
+BLOCK = "a\nb --after a --timeout 1s --limit 2s\n"
 ECHO = 'flow() {\n  task "$WAVEDECK_KEY"\n}\n'
 
 

@@ -10,7 +10,7 @@ from engine.flow import Flow
 from engine.store import claims
 from engine.store.wave import Wave
 from engine.store.waves import Waves
-from worker.batch import GIVEN_BACK
+from worker.holding import GIVEN_BACK
 from worker.output import Output
 from worker.pipeline import Pipeline
 from worker.shared import Board
@@ -153,16 +153,16 @@ def test_what_it_runs_is_told_to_the_watcher_though_others_hold_it(
 ) -> None:
     """The watcher ends a cell that others hold by now. It asks about what it is told of."""
     rig.launch(flow, "e")
-    run, told = slot.run_cell, []
+    enter, told = slot.board.enter, []
 
-    def ran(*args: Any) -> Any:
+    def entered(*args: Any) -> None:
         assert slot._batch is not None
         slot._batch.place[0] = GIVEN_BACK  # as when the slot has heard of it first
         slot.publish_holds()
         told.append([(first, many) for held in slot.board.held() for first, many, _ in held.holds])
-        return run(*args)
+        enter(*args)
 
-    monkeypatch.setattr(slot, "run_cell", ran)
+    monkeypatch.setattr(slot.board, "enter", entered)
     slot._round()
 
     assert told == [[(0, 1)]]

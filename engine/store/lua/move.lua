@@ -6,11 +6,12 @@
 -- KEYS  wave board times counts claims leases notes logs · pipes to write
 -- ARGV  legal steps ("PR RF …") · expiry of keys (Unix s) · 1 when it is not known yet whether values were written that steps tell of
 --       · number of claims, then for each: first entity, how many, their records
+--       · number of runs of pipes to write, in the order of their keys, then for each: first entity, how many
 --       · number of runs, then for each: task, from, to, first entity, how many, their times (8 bytes each, or none)
 --       · number of notes, then for each: task, entity, JSON
 --       · number of logs, then for each: task, entity, text
 --       · number of ends, then for each: first entity, how many
---       · for each pipe to write: entity, value
+--       · the values of all pipes to write
 -- -> {reason if nothing of the wave starts any more or "", entities left, "task entity cell" of each step refused …}
 -- Where pipes are to be written and one was there, or an entity is not the writer's, or nothing of the wave starts any more, or Redis is
 -- full, the reply is the error APART, and nothing is moved.
@@ -47,18 +48,17 @@ for _ = 1, number() do
   end
 end
 
-if pipes > 0 then
-  local apart = redis.error_reply('APART values are to be written one after the other')
-  if not all_mine or cancelled or is_full then return apart end
-  local stopped, from = {}, #ARGV - 2 * pipes
-  for i = 1, pipes do
-    local e = ARGV[from + 2 * i - 1]
-    if not stopped[e] and not redis.call('SET', KEYS[8 + i], ARGV[from + 2 * i], 'NX', 'EXAT', ARGV[2]) then
-      stopped[e] = true
-    end
+local key, value, stopped = 9, #ARGV - pipes + 1, {}
+local function apart() return redis.error_reply('APART values are to be written one after the other') end
+if pipes > 0 and (not all_mine or cancelled or is_full) then return apart() end
+for _ = 1, number() do
+  local first, many = number(), number()
+  for e = first, first + many - 1 do
+    if not stopped[e] and not redis.call('SET', KEYS[key], ARGV[value], 'NX', 'EXAT', ARGV[2]) then stopped[e] = true end
+    key, value = key + 1, value + 1
   end
-  if next(stopped) then return apart end
 end
+if next(stopped) then return apart() end
 
 local refused = {}
 local function one(task, from, to, e, time)
