@@ -55,8 +55,9 @@ class Running(Telling):
         """The cells of a column, one after the other, in the main thread."""
         task, slot, job, tenure, first = column.task, self.slot, self.job, self.tenure, self.ids[0]
         cells, values, place, clock = self.cells[task], self.values[task], self.place, self.clock
-        limit, loud, began = self.schedule.limits[task], task in job.loud, time.monotonic()
-        running = Start(task, 0, at_hand({}))
+        board, output, call, limit = slot.board, slot.output, column.call, self.schedule.limits[task]
+        loud, finished, running = task in job.loud, int(Cell.FINISHED), Start(task, 0, at_hand({}))
+        began = time.monotonic()
         for at, (entity, row) in enumerate(zip(self.entities, column.rows, strict=True)):
             if slot.draining or job.cancelled:
                 break
@@ -70,20 +71,20 @@ class Running(Telling):
                 self._cell(column.start(at), 0)
                 began = time.monotonic()
                 continue
-            slot.board.enter(0, job.number, task, first + at, began, limit, slot.output.end)
+            board.enter(0, job.number, task, first + at, began, limit, output.end)
             value, failed = b"", None
             try:
-                value = column.call(entity, row)
+                value = call(entity, row)
             except BaseException as e:  # as in `Slot.run_cell`
                 failed = slot.failed(task, first + at, entity, e, [], began, main=True)
             finally:
-                slot.board.leave(0)
+                board.leave(0)
             ended = time.monotonic()
-            log = slot.output.cut(brief=ended - began < BRIEF and not loud)
+            log = output.cut(brief=ended - began < BRIEF and not loud)
             with self._lock:
                 if failed is None and not log and place[at] == HELD and running.before == column.before:
                     self._running[0] = None
-                    cells[at], values[at] = Cell.FINISHED, value
+                    cells[at], values[at] = finished, value
                     if self._stretch is None:
                         self._stretch = Stretch(task, first + at, running.before, self.epoch)
                         self._done.append(self._stretch)

@@ -126,7 +126,7 @@ class Task:
         decoders = [(name, self._decode[name]) for name in names]
 
         def run(entity: str, row: Sequence[bytes]) -> bytes:
-            values = {name: decode(stored) for (name, decode), stored in zip(decoders, row, strict=True)}
+            values = {name: decode(stored) for (name, decode), stored in zip(decoders, row, strict=True)} if row else {}
             for name, of in takes:
                 values[name] = of(entity)
             value = function(**values)
