@@ -24,7 +24,7 @@ from worker.shell import ShellDiedError
 if TYPE_CHECKING:
     from worker.slot import Slot
 
-AHEAD = 0.01
+AHEAD = 0.015
 """Seconds that a batch may take, by what its tasks took last, if others are to be claimed before it has ended. A few of it are less than
 `engine.store.claims.FRESH`, so what was claimed ahead can begin without asking."""
 DEPTH = 3

@@ -6,7 +6,7 @@ as many as soon as it is not; and never so many that other slots find nothing to
 
 from dataclasses import dataclass, field
 
-MOST = 64
+MOST = 128
 BUDGET = 0.05
 """Seconds that a batch should take at most."""
 SHARE = 4
