@@ -1,5 +1,6 @@
 """What is made of the registry of actions: the bindings of screens and lists, the key line, the help and the command palette.
-Read-only mode takes the dangerous ones out of all of them at once, and a person's key map changes all of them at once.
+Read-only mode takes the dangerous ones out of all of them at once, but for the help, which shows them grey, and their keys, which say
+that they are refused. A person's key map changes all of them at once.
 """
 
 from __future__ import annotations
@@ -47,14 +48,17 @@ def forbidden(run: str, *, read_only: bool) -> bool:
     return read_only and any(a.dangerous and a.run == run for a in ACTIONS)
 
 
-def by_home(
-    first: Scope = "waves", *, read_only: bool = False, keymap: KeyMap | None = None
-) -> Iterator[tuple[str, list[Action]]]:
+def refused(scope: Scope, key: str, keymap: KeyMap | None = None) -> Action | None:
+    """The action of a key that read-only mode takes away."""
+    return next((a for a in available(scope, keymap=keymap) if a.dangerous and key in a.key.split(",")), None)
+
+
+def by_home(first: Scope = "waves", *, keymap: KeyMap | None = None) -> Iterator[tuple[str, list[Action]]]:
     """The registry as the help shows it: titles with their actions, each action once, those of the screen `first` before all others."""
     told: set[str] = set()
     near: tuple[Scope, ...] = (first, "everywhere", "list", "pane")
     for scope in (*near, *(s for s in SCREENS if s != first)):
-        found = [a for a in ACTIONS if scope in a.home and a.id not in told and not (read_only and a.dangerous)]
+        found = [a for a in ACTIONS if scope in a.home and a.id not in told]
         told |= {a.id for a in found}
         if found:
             yield TITLES.get(scope, scope), [_mapped(a, keymap) for a in found]

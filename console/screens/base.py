@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from textual import events
 from textual.screen import Screen
 
-from console.actions import available, forbidden
+from console.actions import available, forbidden, refused
 from console.feed import Answer, Feed, FeedLost, Gone, News, Refusal, Source
 from console.keys import Action, Scope
 from console.locator import Locator
@@ -266,6 +266,13 @@ class DeckScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Read-only mode has no dangerous action."""
         return not forbidden(action, read_only=self.deck.read_only)
+
+    def on_key(self, event: events.Key) -> None:
+        """A key that nothing has taken yet: where read-only mode has taken its action away, that is said."""
+        action = refused(self.scope, event.key, self.deck.settings.keys) if self.deck.read_only else None
+        if action is not None:
+            event.stop()
+            self.say(f"read-only: this session may not {action.words}", bad=True)
 
     def say(self, text: str, *, bad: bool = False) -> None:
         """A notice, as plain text on one line."""

@@ -53,10 +53,16 @@ class HelpScreen(ModalScreen[None]):
 
 def help_lines(first: Scope, read_only: bool, keymap: KeyMap | None = None) -> Iterator[TextLine]:
     """The help, line by line, that of the screen `first` before all other."""
-    for title, actions in by_home(first, read_only=read_only, keymap=keymap):
+    for title, actions in by_home(first, keymap=keymap):
         yield line(Text(title, "muted"))
         for action in actions:
-            yield line(Text(f"  {action.shown:<9} ", "lit"), f"{action.words:<11} ", Text(action.help, "muted"))
+            grey = read_only and action.dangerous
+            words = f"{action.words:<11} "
+            yield line(
+                Text(f"  {action.shown:<9} ", "muted" if grey else "lit"),
+                Text(words, "muted") if grey else words,
+                Text(f"{'refused: read-only · ' if grey else ''}{action.help}", "muted"),
+            )
         yield line()
     yield line(Text("states of a task of an entity", "muted"))
     for cell, seen in LOOKS.items():
@@ -67,4 +73,4 @@ def help_lines(first: Scope, read_only: bool, keymap: KeyMap | None = None) -> I
         yield line(Text(f"  {sign} ", "lit"), Text(meaning, "muted"))
     if read_only:
         yield line()
-        yield line(Text("read-only: what would change something is left out", "muted"))
+        yield line(Text("read-only: what would change something is grey, and refused", "muted"))

@@ -59,13 +59,16 @@ def test_lists_of_all_widgets_move_by_the_same_keys() -> None:
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_help_lists_every_action_that_can_be_done(read_only: bool) -> None:
-    text = "\n".join("".join(part.text for part in line) for line in help_lines("wave", read_only))
-    listed = [a for _, actions in by_home(read_only=read_only) for a in actions]
-    assert {a.id for a in listed} == {a.id for a in ACTIONS if not (read_only and a.dangerous)}
+def test_help_lists_every_action_and_greys_those_that_read_only_mode_refuses(read_only: bool) -> None:
+    lines = list(help_lines("wave", read_only))
+    text = "\n".join("".join(part.text for part in line) for line in lines)
+    listed = [a for _, actions in by_home() for a in actions]
+    assert {a.id for a in listed} == {a.id for a in ACTIONS}
     for action in listed:
-        assert action.help in text
-        assert action.shown in text
+        [told] = [
+            line for line in lines if line and line[-1].text.endswith(action.help) and line[0].text.strip() == action.shown
+        ]
+        assert {part.tone for part in told} == ({"muted"} if read_only and action.dangerous else {"lit", "text", "muted"})
     assert ("read-only" in text) is read_only
 
 

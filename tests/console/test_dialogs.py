@@ -197,7 +197,7 @@ async def test_read_only_has_neither_trigger_nor_cancel(redis: Redis, redis_url:
             assert isinstance(pilot.app.screen, wanted)
             await pilot.press("question_mark")
             shown = await shows(pilot, "keys")
-            assert "Start a wave" not in shown
+            assert "refused: read-only · Start a wave" in shown
             await pilot.press("escape")
             if wanted is WavesScreen:
                 await pilot.press("enter")

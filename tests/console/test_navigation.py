@@ -224,6 +224,7 @@ async def test_without_rights_the_dangerous_keys_go(redis: Redis, redis_url: str
         await until(pilot, lambda: "X cancel" not in picture(app))
         await pilot.press("X", "T", "R")
         assert len(app.screen_stack) == 1
+        await until(pilot, lambda: "read-only: this session may not cancel" in [n.message for n in app._notifications])
 
 
 def test_every_place_of_the_documentation_is_one() -> None:
