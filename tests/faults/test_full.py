@@ -69,9 +69,9 @@ def test_what_is_under_way_fails_with_the_reason_and_the_rest_waits_for_room(rig
     eventually(lambda: "redis is full" in rig.logs(), 30, what=f"it says so; {rig.logs()}")
 
     # Then what could not be kept has failed, nothing runs, and nothing more is taken up, though nobody died
+    eventually(lambda: rig.rows(wave)["e050"] == "XBX", what="it has failed, and what needs it is blocked")
     eventually(lambda: "R" not in "".join(rig.rows(wave).values()), what="nothing runs")
     rows = rig.rows(wave)
-    assert rows["e050"] == "XBX"
     assert rig.error(wave, "a", "e050").startswith("RedisFull: its value of 402 bytes could not be written")
     assert rig.error(wave, "b", "e050").startswith("Blocked: no a at ")
     assert rig.log(wave, "a", "e050") == ""
