@@ -68,6 +68,7 @@ class Running(Telling):
                     self._running[0] = running
                     clock[at] = clock[at] or began
             if not mine:
+                self._stretch = None
                 self._cell(column.start(at), 0)
                 began = time.monotonic()
                 continue

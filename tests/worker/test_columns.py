@@ -44,6 +44,19 @@ def test_a_cell_that_fails_or_prints_is_told_by_itself_and_the_others_go_on(rig:
     assert rig.raw("c", "e123") is None
 
 
+def test_a_cell_before_which_redis_is_asked_again_leaves_the_column(rig: Rig) -> None:
+    """After one that took longer than an answer of Redis is good for. Nobody else comes to serve what it forgot."""
+    slow = "    if entity.endswith('50'):\n        time.sleep(0.06)\n    return a"
+    wave = rig.launch(rig.flow("import time\n" + FLOW.replace("    return a", slow).replace("e123", "-")), *ENTITIES)
+
+    rig.run("--lease", "2")
+
+    assert set(rig.rows(wave).values()) == {"FFF"}
+    assert all(rig.pipe("c", e) == e + "!!" for e in ENTITIES)
+    records = rig.redis.get(wave.key("claims"))
+    assert {int.from_bytes(records[8 * e : 8 * e + 4], "little") for e in range(wave.n)} == {1}, "claimed once"
+
+
 def a_stretch(first: int, many: int, task: int = 2) -> Stretch:
     stretch = Stretch(task, first, Cell.PENDING, epoch=100.0)
     for i in range(many):
