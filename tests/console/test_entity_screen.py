@@ -373,8 +373,8 @@ def test_a_script_of_one_task_waits_for_no_other(redis: Redis, home: object) -> 
     stage = a_lost_forecast(redis)
     whole, alone = run("script", stage.wave.id, "south"), run("script", stage.wave.id, "south", "--task", "features")
     lines = [line.strip() for line in alone.split("\n") if line.startswith("  task ")]
-    assert lines == ["task features --timeout 1m --limit 1h"]
-    assert "  task features --after sales,weather --timeout 1m --limit 1h" in whole
+    assert lines == ["task features --timeout 1m"]
+    assert "  task features --after sales,weather --timeout 1m" in whole
     assert CliRunner().invoke(cli, ["script", stage.wave.id, "south", "--task", "nope"]).exception is not None
 
 

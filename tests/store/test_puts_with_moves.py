@@ -20,7 +20,7 @@ def send(redis: Redis, wave: Wave, claimed: Claimed, **there: bytes) -> object:
     for task, value in there.items():
         redis.set(key(task, 0), value)
     steps = [Move(task, P, F, 0, 2, ONCE * 2) for task in (0, 1)]
-    puts = [(key(task, entity), entity, f"{task}{entity}".encode()) for task in "ab" for entity in (0, 1)]
+    puts = [(0, [key(task, entity) for entity in (0, 1)], [f"{task}{entity}".encode() for entity in (0, 1)]) for task in "ab"]
     [reply] = trip(redis, [move_command(wave, Moves(holds(claimed), steps, ends=[(0, 2)]), puts=puts)])
     return reply
 

@@ -160,7 +160,8 @@ def test_other_code_is_said_and_its_value_is_compared_path_by_path(rig: Rig, wav
 def test_a_version_is_replayed_where_its_code_is(rig: Rig, wave: Wave) -> None:
     path = rig.folder / f"{rig.module}.py"
     text = path.read_text()
-    path.write_text(text.replace('{"times": 2}', '{"times": 5}').replace("* config", "+ config"))
+    other = text.replace('{"times": 2}', '{"times": 5}').replace("* config", "+ config")
+    path.write_text(other + "# of another length: by that and by the second Python knows code that it has compiled before\n")
     assert rig.start("--until-idle", "--version", "fix").wait(60) == 0
     as_fix = replay(rig, wave, "good one", "forecast", "--version", "fix")
     path.write_text(text)
