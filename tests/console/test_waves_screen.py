@@ -270,8 +270,7 @@ async def test_a_row_and_an_incident_are_copied_and_the_wave_is_watched(redis: R
 async def test_the_header_says_how_far_away_redis_is(redis: Redis, redis_url: str) -> None:
     Stage(redis)
     async with WavedeckApp(redis_url).run_test(size=(160, 24)) as pilot:
-        shown = await shows(pilot, "01T14")
-        head = shown.split("\n")[0]
+        head = (await shows(pilot, "01T14", " ms ·")).split("\n")[0]
         assert " ms ·" in head and "no workers" in head and "as of " in head
 
 
